@@ -1,0 +1,51 @@
+# digitclf: every target sets up what it needs, once.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test check lab walkthroughs bench seeds readme clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+setup: $(READY) ## make .venv with the package and all that it needs (5 GB, minutes; once)
+
+$(READY): settings.ini setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "digitclf needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 …")'
+	@$(PYTHON) -m venv $(VENV) || { echo "could not make $(VENV): is the venv module there? (Debian: apt install python3-venv)"; exit 1; }
+	@echo "installing into $(VENV) (PyTorch is large: some minutes the first time)"
+	@$(BIN)/pip install -q -e '.[dev]'
+	@$(BIN)/pip install -q --no-deps --upgrade --target $(VENV)/fastcore-oldest 'fastcore==1.12.*'
+	@$(BIN)/pip install -q --upgrade --target $(VENV)/fastcore-newest 'fastcore>=2'
+	@touch $@
+
+train: $(READY) ## train the default net on MNIST and write runs/mnist/report.html
+	$(BIN)/digitclf_train --data mnist --out runs/mnist
+
+test: $(READY) ## run every test: the notebooks, the project's files, the commands
+	$(BIN)/python -m pytest -q -n 2 tests
+
+check: $(READY) ## the quick part of the tests: notebooks and modules agree, notebooks are clean, imports work
+	$(BIN)/python -m pytest -q tests/test_project.py
+
+lab: $(READY) ## open JupyterLab on the notebooks
+	$(BIN)/jupyter lab nbs
+
+walkthroughs: $(READY) ## re-run the walkthroughs in full and store their outputs
+	$(BIN)/python tools/run_notebooks.py nbs/2*.ipynb nbs/3*.ipynb
+
+bench: $(READY) ## measure speed against hand-written loops; results under bench/
+	$(BIN)/python bench/speed.py
+
+seeds: $(READY) ## measure the default net's accuracy over three seeds; results under bench/
+	$(BIN)/python bench/accuracy.py
+
+readme: $(READY) ## make README.md from nbs/index.ipynb
+	$(BIN)/python tools/make_readme.py
+
+clean: ## remove what was built (not .venv, not runs)
+	rm -rf build dist *.egg-info _proc _docs .pytest_cache

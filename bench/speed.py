@@ -1,0 +1,85 @@
+"""Speed, as ratios within one run: `make bench`. Results go to bench/speed.json, which nbs/30_benchmarks.ipynb reads.
+
+Each pair does the same work on the same tensors, once through `Learner.fit` and once through a loop written by hand; the two take
+turns, and the ratio is that of their medians. A ratio close to 1 means that the library costs nothing.
+"""
+import json, os, platform, statistics, sys, tempfile, time
+from pathlib import Path
+import torch
+import torch.nn.functional as F
+from digitclf.data import DataLoaders, ImageDataLoaders
+from digitclf.learner import Learner, adamw, sgd
+from digitclf.metrics import accuracy
+from digitclf.models import create_model
+from digitclf.sources import mnist, mnist_folder
+from digitclf.store import ImageStore
+from digitclf.splits import get_image_files
+
+out = Path(__file__).resolve().parent/'speed.json'
+
+def by_hand(model, opt, dl, loss_func):
+    "What the learner does with a batch, and nothing else."
+    model.train()
+    data, targs, losses = dl.store.data, dl.targs, []
+    mul, add = 1/(255*dl.std[0]), -dl.mean[0]/dl.std[0]
+    for idx in torch.randperm(len(data)).split(dl.bs):
+        xb, yb = data.index_select(0, idx).float().mul_(mul).add_(add), targs.index_select(0, idx)
+        loss = loss_func(model(xb), yb)
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+        losses.append(loss.detach())
+    return torch.stack(losses).mean().item()
+
+def pair(arch, images, table, bs, opt_func, lr, rounds):
+    "Median seconds of an epoch by hand and by `Learner.fit`, taking turns, and their ratio."
+    dls = ImageDataLoaders.from_arrays(images, table[['label']].assign(role='train'), bs=bs, device='cpu')
+    learn = Learner(dls, arch, opt_func=opt_func, lr=lr, wd=0.)
+    model = create_model(arch, 1, 10, seed=0, size=28)
+    opt = opt_func(model.parameters(), lr=lr)
+    hand, fit = [], []
+    with learn.no_bar():
+        for _ in range(rounds):
+            t = time.perf_counter(); by_hand(model, opt, dls.train, F.cross_entropy); hand.append(time.perf_counter() - t)
+            t = time.perf_counter(); learn.fit(1, lr); fit.append(time.perf_counter() - t)
+    ratios = [f/h for f, h in zip(fit[1:], hand[1:])]
+    h, f = statistics.median(hand[1:]), statistics.median(fit[1:])
+    return dict(images=len(images), bs=bs, by_hand_s=h, learner_s=f, ratio=f/h, ratio_min=min(ratios), ratio_max=max(ratios), rounds=rounds-1)
+
+FIRST = """
+import sys
+import torch, pandas, PIL
+from digitclf.data import ImageDataLoaders
+import time
+t = time.perf_counter()
+dls = ImageDataLoaders.from_folder(sys.argv[1], train='training', valid='testing', n_in=1, cache=sys.argv[2])
+xb, yb = next(iter(dls.train))
+print(time.perf_counter() - t, dls.train.store.decoded)
+"""
+
+def cache():
+    "Seconds to the first batch of 70 000 PNG files: the first time, and once the cache is there."
+    import subprocess
+    root = mnist_folder()
+    with tempfile.TemporaryDirectory() as tmp:
+        runs = [subprocess.run([sys.executable, '-c', FIRST, str(root), tmp], capture_output=True, text=True, check=True).stdout.split() for _ in range(3)]
+    (cold, n0), (warm, n1) = runs[0], min(runs[1:])
+    return dict(files=70_000, first_run_s=float(cold), first_run_decoded=int(n0), second_run_s=float(warm), second_run_decoded=int(n1))
+
+def main(quick=False):
+    images, table = mnist()
+    images, table = images[:60_000], table[:60_000]
+    res = dict(machine=dict(cpu=platform.processor() or platform.machine(), cores=os.cpu_count(), threads=torch.get_num_threads(),
+                            torch=torch.__version__, python=platform.python_version()))
+    res['mlp'] = pair('mlp', images, table, 256, sgd, .1, rounds=8)
+    print('mlp', res['mlp'], flush=True)
+    n = 6_400
+    res['resnet18'] = pair('resnet18', images[:n], table[:n], 64, adamw, 1e-3, rounds=5)
+    print('resnet18', res['resnet18'], flush=True)
+    res['cache'] = cache()
+    print('cache', res['cache'], flush=True)
+    tmp = out.with_suffix('.tmp')
+    tmp.write_text(json.dumps(res, indent=1) + '\n')
+    os.replace(tmp, out)
+
+if __name__ == '__main__': main()
