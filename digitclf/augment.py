@@ -217,7 +217,7 @@ SUBJECTS = {
 def _pick(name, known, what):
     if name in known: return name
     close = get_close_matches(str(name), known, 1)
-    raise ValueError(f"unknown {what} {name!r}" + (f"; did you mean {close[0]!r}?" if close else '') + f" Pick one of {sorted(known)}")
+    raise ValueError(f"unknown {what} {name!r}" + (f"; did you mean {close[0]!r}?" if close else '.') + f" Pick one of {sorted(known)}")
 
 # %% ../nbs/02_augment.ipynb #c096
 def augment_for(

@@ -132,7 +132,7 @@ class DataLoaders:
         prep:dict=None, # How one image becomes a row of the store: `size`, `n_in`, `method`
     ):
         "Shape and statistics are read off the training loader."
-        self.train, self.valid, self.test, self.source, self.table, self._prep = train, valid, test, source, table, prep
+        self.train, self.valid, self.test, self.source, self.table, self.prep = train, valid, test, source, table, prep
         self._vocab = list(vocab) if vocab is not None else None
         self._peek = None
 
@@ -201,7 +201,7 @@ def from_table(cls:DataLoaders,
     prep:dict=None, # How one image becomes a row: for `predict`
 )->DataLoaders:
     "Loaders for the roles that the table names."
-    if len(table) != len(store): raise ValueError(f"the table has {len(table)} rows and the store {len(store)} images; they must match row for row")
+    if len(table) != len(store): raise ValueError(f"{len(table)} rows in the table and {len(store)} images in the store; they must match")
     rows = {r: np.flatnonzero((table.role == r).to_numpy()) for r in ('train', 'valid', 'test')}
     if not len(rows['train']): raise ValueError("no row has the role 'train': check the splitter, or the names of the folders it looks for")
     targs, vocab = _targets(table, rows, vocab)
@@ -310,6 +310,17 @@ def _splitter(valid_pct, seed, splitter):
     if splitter is not None: return splitter
     return RandomSplitter(valid_pct, seed) if valid_pct else (lambda t: np.array(['train']*len(t), dtype=object))
 
+def _folder_split(path, train, valid, test, valid_pct, seed):
+    "The image files of a folder, and the splitter for them."
+    files = get_image_files(path)
+    if not valid_pct:
+        return [f for f in files if f.parent.parent.name in (train, valid, test)], GrandparentSplitter(train, valid, test or 'test')
+    top, rand = lambda f: Path(f).relative_to(path).parts[0], RandomSplitter(valid_pct, seed)
+    named = any(top(f) == train for f in files)
+    split = lambda t: rand(t.assign(role=['test' if test and top(i) == test else 'train' for i in t.id]))
+    return [f for f in files if not named or top(f) in (train, test)], split
+
+# %% ../nbs/01c_data.ipynb #c058
 @patch(cls_method=True)
 def from_folder(cls:ImageDataLoaders,
     path, # Folder
@@ -320,21 +331,12 @@ def from_folder(cls:ImageDataLoaders,
     **kw, # To `DataLoaders.from_table`
 )->DataLoaders:
     "From `path/train/<class>/*.png` and `path/valid/<class>/*.png`; or one folder of classes, split at random."
-    path = Path(path)
-    split = GrandparentSplitter(train_name=train, valid_name=valid, test_name=test or 'test')
-    if valid_pct:
-        rand = RandomSplitter(valid_pct, seed)
-        top = lambda f: f.relative_to(path).parts[0]
-        files = get_image_files(path)
-        named = any(top(f) == train for f in files)
-        items = [f for f in files if not named or top(f) in (train, test)]
-        split = lambda t: rand(t.assign(role=['test' if test and top(Path(i)) == test else 'train' for i in t.id]))
-    else: items = [f for f in get_image_files(path) if f.parent.parent.name in (train, valid, test)]
+    items, split = _folder_split(Path(path), train, valid, test, valid_pct, seed)
     if not items: raise ValueError(f"{path} has no images under {train!r} or {valid!r}: name its folders with train= and valid=, or pass valid_pct=")
     block = DataBlock((ImageBlock(n_in, size, method), CategoryBlock(vocab)), get_items=lambda _: items, splitter=split)
     return block.dataloaders(path, cache=cache, seed=seed, **kw)
 
-# %% ../nbs/01c_data.ipynb #c060
+# %% ../nbs/01c_data.ipynb #c061
 def _column(df, col, what):
     if isinstance(col, int) and not isinstance(col, bool) and col not in df.columns:
         if col >= df.shape[1]: raise ValueError(f"{what}: there is no column number {col}, the table has {df.shape[1]}: {list(df.columns)}")
@@ -353,7 +355,7 @@ def read_csv(
     if df.empty: raise ValueError(f"{path} has a header and no rows")
     return df
 
-# %% ../nbs/01c_data.ipynb #c061
+# %% ../nbs/01c_data.ipynb #c062
 @patch(cls_method=True)
 def from_df(cls:ImageDataLoaders,
     df:pd.DataFrame, # One row an image
@@ -375,6 +377,7 @@ def from_df(cls:ImageDataLoaders,
     store = ImageStore.from_files(table.id, size=size, n_in=n_in, method=method, cache=cache)
     return cls.from_table(table, store, vocab=vocab, seed=seed, prep=dict(size=store.size, n_in=n_in, method=method), **kw)
 
+# %% ../nbs/01c_data.ipynb #c063
 @patch(cls_method=True)
 def from_csv(cls:ImageDataLoaders,
     path, # Folder that file names are relative to
@@ -385,7 +388,7 @@ def from_csv(cls:ImageDataLoaders,
     csv = Path(csv_fname)
     return cls.from_df(read_csv(csv if csv.is_absolute() else Path(path)/csv), path, **kw)
 
-# %% ../nbs/01c_data.ipynb #c064
+# %% ../nbs/01c_data.ipynb #c066
 @patch(cls_method=True)
 def from_arrays(cls:ImageDataLoaders,
     images, # uint8 [N,H,W], [N,H,W,C] or [N,C,H,W]; floats in [0, 1] are accepted
@@ -404,7 +407,7 @@ def from_arrays(cls:ImageDataLoaders,
     if 'id' not in table: table = table.assign(id=[str(i) for i in range(len(table))])
     return cls.from_table(table, ImageStore.from_arrays(images, ids=list(table.id), n_in=n_in), seed=seed, **kw)
 
-# %% ../nbs/01c_data.ipynb #c067
+# %% ../nbs/01c_data.ipynb #c069
 def _pixels(df, path, size):
     "Images from rows of pixels: uint8 [N,H,W]."
     side = math.isqrt(df.shape[1])
@@ -418,7 +421,7 @@ def _pixels(df, path, size):
         raise ValueError(f"{path}: row {row} has a pixel that is no whole number in 0-255")
     return arr.astype(np.uint8).reshape(-1, h, w)
 
-# %% ../nbs/01c_data.ipynb #c068
+# %% ../nbs/01c_data.ipynb #c070
 @patch(cls_method=True)
 def from_pixels_csv(cls:ImageDataLoaders,
     train_csv, # File with a label column and a column a pixel
@@ -440,11 +443,11 @@ def from_pixels_csv(cls:ImageDataLoaders,
         table.append(pd.DataFrame(dict(id=[str(i+1) for i in range(len(images[1]))], label=None, role='test')))
     return cls.from_arrays(np.concatenate(images), pd.concat(table, ignore_index=True), seed=seed, **kw)
 
-# %% ../nbs/01c_data.ipynb #c072
+# %% ../nbs/01c_data.ipynb #c074
 @patch
 def prepare(self:DataLoaders,
     item, # Path, PIL image, array or uint8 tensor
 )->torch.Tensor: # Normalised, [1,C,H,W], on the device
     "One image as the model wants it."
-    if self._prep is None: raise ValueError("these DataLoaders were made from plain loaders and don't know how an image is read; pass a batch to the model")
-    return normalise(to_uint8(item, **self._prep)[None].to(self.device), self.mean, self.std)
+    if self.prep is None: raise ValueError("these DataLoaders were made from plain loaders and don't know how an image is read; pass a batch to the model")
+    return normalise(to_uint8(item, **self.prep)[None].to(self.device), self.mean, self.std)

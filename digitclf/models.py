@@ -94,8 +94,8 @@ class DigitNet(nn.Sequential):
     def __init__(self,
         n_in:int, # Channels
         n_out:int, # Classes
-        widths:tuple=(16,32,64,64), # Channels of each block
-        strides:tuple=(2,2,1,2), # Stride of each block
+        widths:tuple=(16,16,32,32,64), # Channels of each block
+        strides:tuple=(2,1,2,1,2), # Stride of each block
         ks:int=5, # Window of the first block; the others see 3×3
         drop:float=0., # Share of the means that is blanked in training
     ):
@@ -113,7 +113,7 @@ def digit_net_small(n_in:int, n_out:int, widths=(8,24,32), strides=(2,2,1), **kw
     return DigitNet(n_in, n_out, widths, strides, **kw)
 
 @register_model
-def digit_net(n_in:int, n_out:int, widths=(16,32,64,64), strides=(2,2,1,2), **kw)->nn.Module:
+def digit_net(n_in:int, n_out:int, widths=(16,16,32,32,64), strides=(2,1,2,1,2), **kw)->nn.Module:
     "The default net for small grey pictures; options as for `DigitNet`."
     return DigitNet(n_in, n_out, widths, strides, **kw)
 
@@ -183,7 +183,7 @@ def _torchvision(name, n_in, n_out, **kw):
     if conv.in_channels!=n_in:
         parent,_,last = path.rpartition('.')
         setattr(model.get_submodule(parent), last, _conv_like(conv, n_in))
-    return model
+    return model.to(memory_format=torch.channels_last)
 
 # %% ../nbs/05_models.ipynb #c075
 def _find(name, **kw):

@@ -246,6 +246,7 @@ def where_shown()->str: # 'notebook', 'terminal' or 'log'
 class ProgressCallback(Callback):
     "A bar while it runs, a line an epoch that stays."
     order = 60
+    bar = handle = kind = None
     def __init__(self,
         where:str=None, # 'notebook', 'terminal' or 'log'; None finds out
         every:float=0.2, # Seconds between two looks of the bar
