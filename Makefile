@@ -5,8 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
-# threads that wait give their core away: the same speed alone, several times faster beside other work
-export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train test check lab walkthroughs bench seeds readme clean
@@ -22,14 +20,14 @@ $(READY): settings.ini setup.py
 	@echo "installing into $(VENV) (PyTorch is large: some minutes the first time)"
 	@$(BIN)/pip install -q -e '.[dev]'
 	@$(BIN)/pip install -q --no-deps --upgrade --target $(VENV)/fastcore-oldest 'fastcore==1.12.*'
-	@$(BIN)/pip install -q --upgrade --target $(VENV)/fastcore-newest 'fastcore>=2'
+	@$(BIN)/pip install -q --no-deps --upgrade --target $(VENV)/fastcore-newest 'fastcore>=2'
 	@touch $@
 
 train: $(READY) ## train the default net on MNIST and write runs/mnist/report.html
 	$(BIN)/digitclf_train --data mnist --out runs/mnist
 
 test: $(READY) ## run every test: the notebooks, the project's files, the commands
-	$(BIN)/python -m pytest -q -n 2 tests
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 2 tests
 
 check: $(READY) ## the quick part of the tests: notebooks and modules agree, notebooks are clean, imports work
 	$(BIN)/python -m pytest -q tests/test_project.py

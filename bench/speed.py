@@ -71,7 +71,7 @@ def main(quick=False):
     images, table = images[:60_000], table[:60_000]
     res = dict(machine=dict(cpu=platform.processor() or platform.machine(), cores=os.cpu_count(), threads=torch.get_num_threads(),
                             torch=torch.__version__, python=platform.python_version()))
-    res['mlp'] = pair('mlp', images, table, 256, sgd, .1, rounds=8)
+    res['mlp'] = pair('mlp', images, table, 256, sgd, .1, rounds=31)
     print('mlp', res['mlp'], flush=True)
     n = 6_400
     res['resnet18'] = pair('resnet18', images[:n], table[:n], 64, adamw, 1e-3, rounds=5)

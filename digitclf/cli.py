@@ -171,7 +171,10 @@ def run_command(
     "Run a command's body; say errors and warnings in words."
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *a, **kw: print(f"{prog}: note: {message}", file=sys.stderr)
-        try: return body(args)
+        try:
+            code = body(args)
+            sys.stdout.flush()
+            return code
         except KeyboardInterrupt: print(f"\n{prog}: stopped; no file was left half written", file=sys.stderr); return 130
         except BrokenPipeError: # whoever read our output has had enough
             with suppress(OSError, ValueError): os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -215,7 +218,7 @@ def _describe(args, learn):
         model=f"{args.arch}, {_thousands(count_params(learn.model)[0])} parameters",
         training=f"{args.epochs} epoch{'s'*(args.epochs > 1)} of one-cycle, learning rate {args.lr:g}, batches of {args.bs}, weight decay {args.wd:g}, "
             f"label smoothing {args.smoothing:g}, augmentation {args.augment}, seed {args.seed}",
-        device=f"{learn.device}, {(n := torch.get_num_threads())} thread{'s'*(n > 1)}", command=args.command)
+        device=f"{learn.device}, {(n := torch.get_num_threads())} thread{'s'*(n > 1)}")
 
 # %% ../nbs/11_cli.ipynb #c041
 def _train(args):
@@ -242,7 +245,7 @@ def _train(args):
         save_bundle(learn, out/'model.safetensors', metrics={f'{role}_accuracy': 1 - wrong/n})
         took = dict(time=f"{fit_s:.1f} s of training, {time.perf_counter()-start:.1f} s from the start of the command to this report")
         page = report(preds, out, learn.history, learn.recorder.steps, title=f"{args.arch} on {dls.source}",
-                      extra=dict(protocol=protocol, **facts, **took))
+                      extra=dict(protocol=protocol, **facts, **took, command=args.command))
     print(f"{role} accuracy {percent_right(wrong, n)}: {headline(wrong, n)}\n{fit_s:.1f} s of training, {time.perf_counter()-start:.1f} s "
           f"from start to end\nreport: {page}\nmodel:  {out/'model.safetensors'}" + ("\n(in place of those of an earlier run)" if again else ""))
     return 0

@@ -6,7 +6,7 @@
 __all__ = ['adamw', 'sgd', 'param_groups', 'group_lrs', 'Learner', 'build']
 
 # %% ../nbs/06b_learner.ipynb #c002
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd, torch
@@ -15,7 +15,7 @@ from torch import nn
 from .losses import activation_for, default_loss, row_losses
 from .metrics import Prediction, Preds, as_prediction
 from .models import MODELS, create_model, layer_groups
-from .recorder import Callback, CancelBatch, CancelEpoch, CancelFit, ProgressCallback, Recorder, listeners
+from .recorder import Callback, CancelBatch, CancelEpoch, CancelFit, CancelStep, ProgressCallback, Recorder, listeners
 from .store import show_images
 from .weights import load_tensors, load_weights, save_tensors
 
@@ -34,16 +34,19 @@ _norms = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 def param_groups(
     groups:list, # Layer groups: lists of modules, from input to output
     wd:float, # Weight decay of what decays
-)->list: # One or two dicts a layer group, each with `params`, `weight_decay`, `layer_group`
+    lrs:list=None, # Learning rate of each layer group: those with the same rate share a dict; None keeps them apart
+)->list: # Dicts with `params`, `weight_decay`, `layer_group`
     "Parameter groups for an optimiser: biases and normalisation layers don't decay."
-    out = []
+    out = {}
     for i, mods in enumerate(groups):
         plain = {id(p) for mod in mods for m in mod.modules() if isinstance(m, _norms) for p in m.parameters()}
         ps = list({id(p): p for mod in mods for p in mod.parameters()}.values())
         no = [p for p in ps if id(p) in plain or p.ndim < 2]
         yes = [p for p in ps if not (id(p) in plain or p.ndim < 2)]
-        out += [dict(params=p, weight_decay=w, layer_group=i) for p, w in ((yes, wd), (no, 0.)) if p]
-    return out
+        for new, w in ((yes, wd), (no, 0.)):
+            key = (i if lrs is None else lrs[i], w)
+            if new: out.setdefault(key, dict(params=[], weight_decay=w, layer_group=i))['params'] += new
+    return list(out.values())
 
 # %% ../nbs/06b_learner.ipynb #c013
 def group_lrs(
@@ -63,6 +66,7 @@ def group_lrs(
 # %% ../nbs/06b_learner.ipynb #c016
 class Learner:
     "Trains a model on data: `fit` is the loop, callbacks are everything else."
+    precision = nullcontext # The context of the forward pass in the loop
     def __init__(self,
         dls, # `DataLoaders`
         model, # A module; or the name of a registered model, or a function of (n_in, n_out), which the seed then initialises
@@ -84,8 +88,7 @@ class Learner:
         self.loss_func = default_loss(dls) if loss_func is None else loss_func
         self.recorder = Recorder(metrics, train_metrics)
         self.cbs = [self.recorder, ProgressCallback(), *_listify(cbs)]
-        self.opt, self.epoch, self.n_epoch, self.fit_epoch, self.training = None, 0, 0, 0, False
-        self._events = {}
+        self.opt, self.epoch, self.n_epoch, self.fit_epoch, self.training, self._events = None, 0, 0, 0, False, {}
 
     def run(self, event:str):
         "Call all who listen to the event."
@@ -108,19 +111,29 @@ def build(model, dls, seed): # → nn.Module
 def one_batch(self:Learner):
     "Forward; in training also backward and a step."
     self.run('before_batch')
-    self.pred = self.model(self.xb)
+    with self.precision(): self.pred = self.model(self.xb)
     self.run('after_pred')
-    self.loss = self.loss_func(self.pred, self.yb)
+    self.loss = self.loss_grad = self.loss_func(self.pred, self.yb)
     self.run('after_loss')
     if self.training:
-        self.loss.backward()
-        self.run('after_backward')
-        self.opt.step()
-        self.run('after_step')
-        self.opt.zero_grad()
+        self.loss_grad.backward()
+        self.one_step()
     self.run('after_batch')
 
-# %% ../nbs/06b_learner.ipynb #c020
+@patch
+def one_step(self:Learner):
+    "What follows the gradients: callbacks look at them, change them, or put the step off with `CancelStep`."
+    try:
+        self.run('after_backward')
+        self.opt_step()
+        self.run('after_step')
+        self.opt.zero_grad()
+    except CancelStep: pass
+
+@patch
+def opt_step(self:Learner): "The optimiser's own step."; self.opt.step()
+
+# %% ../nbs/06b_learner.ipynb #c021
 @patch
 def one_pass(self:Learner, dl, training:bool):
     "All batches of a loader, learning from them or not."
@@ -144,9 +157,10 @@ def one_epoch(self:Learner):
     if hasattr(self.dls.train, 'set_epoch'): self.dls.train.set_epoch(self.epoch)
     self.one_pass(self.dls.train, True)
     if self.dls.valid is not None: self.one_pass(self.dls.valid, False)
-    self.run('after_epoch')
+    try: self.run('after_epoch')
+    finally: self.epoch += 1
 
-# %% ../nbs/06b_learner.ipynb #c021
+# %% ../nbs/06b_learner.ipynb #c022
 @patch
 def fit(self:Learner,
     n_epoch:int, # Passes over the training data
@@ -161,13 +175,11 @@ def fit(self:Learner,
     with self.listening(cbs), torch.random.fork_rng(devices=[self.device] if self.device.type == 'cuda' else []):
         try:
             self.run('before_fit')
-            for self.fit_epoch in range(n_epoch):
-                self.one_epoch()
-                self.epoch += 1
+            for self.fit_epoch in range(n_epoch): self.one_epoch()
         except CancelFit: pass
         finally: self.run('after_fit')
 
-# %% ../nbs/06b_learner.ipynb #c023
+# %% ../nbs/06b_learner.ipynb #c024
 @patch
 @contextmanager
 def listening(self:Learner, cbs=None):
@@ -190,19 +202,21 @@ def no_bar(self:Learner):
 @patch(as_prop=True)
 def history(self:Learner)->pd.DataFrame: "A row an epoch, over all fits."; return self.recorder.history
 
-# %% ../nbs/06b_learner.ipynb #c024
+# %% ../nbs/06b_learner.ipynb #c025
 @patch(as_prop=True)
 def groups(self:Learner)->list: "Layer groups of the model, from input to output."; return layer_groups(self.model)
 
 @patch
 def prepare_opt(self:Learner, wd:float=None):
-    "Make the optimiser if there is none, and set this fit's rates and decay."
-    if self.opt is None: self.opt = self.opt_func(param_groups(self.groups, self.wd), lr=self.lrs[-1])
-    for g in self.opt.param_groups:
-        g['lr'] = self.lrs[g['layer_group']]
-        if wd is not None and g['weight_decay'] > 0: g['weight_decay'] = wd
+    "Make the optimiser if there is none, and group its parameters by this fit's rates and decay."
+    groups = param_groups(self.groups, self.wd if wd is None else wd, self.lrs)
+    if self.opt is None: self.opt = self.opt_func(groups, lr=self.lrs[-1])
+    else:
+        rest = {k: v for k, v in self.opt.param_groups[0].items() if k not in groups[0]}
+        self.opt.param_groups = [rest | g for g in groups]
+    for g in self.opt.param_groups: g['lr'] = self.lrs[g['layer_group']]
 
-# %% ../nbs/06b_learner.ipynb #c033
+# %% ../nbs/06b_learner.ipynb #c036
 @patch
 def freeze_to(self:Learner,
     n:int, # Groups before this one stop learning; negative counts from the end
@@ -224,7 +238,7 @@ def freeze(self:Learner):
 @patch
 def unfreeze(self:Learner): "Let every layer group learn."; self.freeze_to(0)
 
-# %% ../nbs/06b_learner.ipynb #c037
+# %% ../nbs/06b_learner.ipynb #c040
 @patch
 def validate(self:Learner,
     role='valid', # 'train', 'valid', 'test', or any loader
@@ -234,7 +248,7 @@ def validate(self:Learner,
     with self.no_bar(), self.listening(): self.one_pass(_plain(dl), False)
     return self.recorder.values
 
-# %% ../nbs/06b_learner.ipynb #c039
+# %% ../nbs/06b_learner.ipynb #c042
 def _plain(dl):
     "The loader without shuffling and augmentation, in table order."
     if not (getattr(dl, 'shuffle', False) or getattr(dl, 'augment', None)): return dl
@@ -246,7 +260,7 @@ class _Images:
     def __len__(self): return self.dl.n
     def __getitem__(self, pos): return self.dl.store[self.dl.rows[torch.as_tensor(pos)]]
 
-# %% ../nbs/06b_learner.ipynb #c040
+# %% ../nbs/06b_learner.ipynb #c043
 @patch
 def get_preds(self:Learner,
     role:str='valid', # 'train', 'valid' or 'test'
@@ -270,7 +284,7 @@ def get_preds(self:Learner,
     return Preds(ids, act(logits).float().cpu(), targs.cpu() if labelled else None, torch.cat(losses).float().cpu() if labelled else None,
                  self.dls.vocab, multi=self.dls.multi, images=_Images(dl) if hasattr(dl, 'store') else None, source=self.dls.source)
 
-# %% ../nbs/06b_learner.ipynb #c044
+# %% ../nbs/06b_learner.ipynb #c047
 @patch
 def predict(self:Learner,
     item, # Path, PIL image, array or uint8 tensor
@@ -280,7 +294,7 @@ def predict(self:Learner,
     with torch.inference_mode(): logits = self.model(self.dls.prepare(item))
     return as_prediction(activation_for(self.loss_func, self.dls.multi)(logits)[0], self.dls.vocab, self.dls.multi)
 
-# %% ../nbs/06b_learner.ipynb #c047
+# %% ../nbs/06b_learner.ipynb #c050
 @patch
 def show_results(self:Learner, role:str='valid', n:int=16, ncols:int=8, **kw):
     "Some images with target and prediction."
@@ -292,7 +306,7 @@ def show_results(self:Learner, role:str='valid', n:int=16, ncols:int=8, **kw):
     show_images(self.dls.denorm(xb[:n]).cpu(), titles=[f'{t}/{p}' for t, p in zip(names, said)],
                 colors=['black' if t == p else 'red' for t, p in zip(names, said)], ncols=ncols, **kw)
 
-# %% ../nbs/06b_learner.ipynb #c050
+# %% ../nbs/06b_learner.ipynb #c053
 @patch
 def tta(self:Learner,
     role:str='valid', # 'train', 'valid' or 'test'
@@ -312,7 +326,7 @@ def tta(self:Learner,
     if out.targs is not None and out.multi: out.losses = nn.functional.binary_cross_entropy(out.probs, out.targs, reduction='none').mean(1)
     return out
 
-# %% ../nbs/06b_learner.ipynb #c053
+# %% ../nbs/06b_learner.ipynb #c056
 @patch
 def save(self:Learner,
     name:str, # The file is `path/models/{name}.safetensors`
@@ -321,15 +335,15 @@ def save(self:Learner,
     "Write the weights."
     tensors, meta = {f'model.{k}': v for k, v in self.model.state_dict().items()}, dict(kind='learner', epoch=self.epoch)
     if with_opt and self.opt is not None:
-        state = self.opt.state_dict()
-        tensors.update({f'opt.{i}.{k}': v for i, d in state['state'].items() for k, v in d.items() if torch.is_tensor(v)})
-        meta['opt'] = [{k: v for k, v in g.items() if isinstance(v, (int, float, bool, list, tuple, type(None)))} for g in state['param_groups']]
+        names, group = {p: n for n, p in self.model.named_parameters()}, self.opt.param_groups[0]
+        tensors.update({f'opt.{names[p]}/{k}': v for p, d in self.opt.state.items() for k, v in d.items() if torch.is_tensor(v)})
+        meta['opt'] = {k: group[k] for k in ('betas', 'momentum') if k in group}
     return save_tensors(self._file(name), tensors, meta)
 
 @patch
 def _file(self:Learner, name): return self.path/'models'/f'{name}.safetensors'
 
-# %% ../nbs/06b_learner.ipynb #c054
+# %% ../nbs/06b_learner.ipynb #c057
 @patch
 def load(self:Learner, name:str)->Learner:
     "Read the weights that `save` wrote, and the optimiser's memory and the epoch if they are there."
@@ -339,10 +353,11 @@ def load(self:Learner, name:str)->Learner:
     load_weights(self.model, {k[6:]: v for k, v in tensors.items() if k.startswith('model.')}, str(file))
     self.opt = None
     if 'opt' in meta:
-        self.epoch, state = meta['epoch'], {}
-        for k, v in tensors.items():
-            if k.startswith('opt.'): state.setdefault(int(k.split('.')[1]), {})[k.split('.', 2)[2]] = v
-        self.lrs = group_lrs(self.lr, len(self.groups))
+        self.epoch, self.lrs, params = meta['epoch'], group_lrs(self.lr, len(self.groups)), dict(self.model.named_parameters())
         self.prepare_opt()
-        self.opt.load_state_dict(dict(state=state, param_groups=meta['opt']))
+        for g in self.opt.param_groups: g.update({k: tuple(v) if isinstance(v, list) else v for k, v in meta['opt'].items()})
+        for k, v in tensors.items():
+            if not k.startswith('opt.'): continue
+            name, key = k[4:].rsplit('/', 1)
+            self.opt.state[params[name]][key] = v.to(params[name].device)
     return self

@@ -71,7 +71,9 @@ def _check_classes(logits, y, reduction):
         more = "; for several labels per image use BinaryCrossEntropy" if y.ndim == 2 else ""
         raise ValueError(f"expected [{len(logits)}] targets for {tuple(logits.shape)} logits, got {tuple(y.shape)}{more}")
     if y.dtype != torch.int64: raise TypeError(f"expected int64 class indices, got {y.dtype}; convert them with y.long()")
-    if y.device.type == 'cpu' and ((y < 0) | (y >= n)).any():
+    if y.device.type != 'cpu' or not len(y): return
+    lo, hi = (v.item() for v in y.aminmax())
+    if lo < 0 or hi >= n:
         i = ((y < 0) | (y >= n)).nonzero()[0].item()
         raise ValueError(f"target {y[i].item()} in row {i} is outside 0..{n-1}; does the model's n_out match the vocab?")
 

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from .learner import Learner, group_lrs
-from .recorder import Callback, CancelEpoch, CancelFit, ProgressCallback, Recorder, smooth
+from .recorder import Callback, CancelEpoch, CancelFit, smooth
 
 # %% ../nbs/07_schedules.ipynb #c007
 def lin(start, end, pos): "A straight line."; return start + pos*(end - start)
@@ -202,7 +202,7 @@ def lr_find(self:Learner,
     "Try rates from low to high; weights, optimiser, loaders, history and random state are as before afterwards."
     finder, keep = _Finder(start_lr, end_lr, num_it, stop_factor), copy.deepcopy(self.model.state_dict())
     mine, opt, epoch, at = self.cbs, self.opt, self.epoch, getattr(self.dls.train, 'epoch', None)
-    self.cbs, self.opt = [cb for cb in mine if not isinstance(cb, (Recorder, ProgressCallback))] + [finder], None
+    self.cbs, self.opt = [cb for cb in mine if not cb.watches] + [finder], None
     try: self.fit(num_it//len(self.dls.train) + 1)
     finally:
         self.model.load_state_dict(keep)

