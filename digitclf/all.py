@@ -12,17 +12,24 @@ __all__ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'load_learner', '
            'bundle_info', 'inverted', 'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report',
            'LRFind', 'ParamScheduler', 'FetchError', 'digits_sample', 'mnist', 'mnist_folder', 'ColSplitter',
            'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter', 'get_image_files',
-           'label_balance', 'leak_report', 'parent_label', 'ImageStore']
+           'label_balance', 'leak_report', 'parent_label', 'ImageStore', 'VisionNet', 'create_body', 'create_head',
+           'load_body', 'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner', 'CSVLog', 'EMA',
+           'EarlyStopping', 'GradientAccumulation', 'GradientClip', 'MixedPrecision', 'SaveBest', 'show_training_loop',
+           'CutMix', 'MixUp', 'TensorBoardLog']
 
 # %% ../nbs/12_all.ipynb #c002
 from .augment import Augment, augment_for, show_augs, views_for
+from .bodies import VisionNet, create_body, create_head, load_body
 from .bundle import load_learner, save_bundle
+from .callbacks import (CSVLog, EMA, EarlyStopping, GradientAccumulation, GradientClip, MixedPrecision, SaveBest,
+                                show_training_loop)
 from .data import CategoryBlock, DataBlock, DataLoaders, ImageBlock, ImageDataLoaders, default_device
 from .interpretation import ClassificationInterpretation
 from .learner import Learner, adamw, sgd
 from .losses import BinaryCrossEntropy, CrossEntropyLoss
 from .metrics import (Preds, accuracy, accuracy_multi, error_rate, f1_score, fbeta, precision, recall, skm_metric,
                               top_k_accuracy)
+from .mixing import CutMix, MixUp
 from .models import (count_macs, count_params, create_model, digit_net, digit_net_large, digit_net_small, linear, mlp,
                              model_names, register_model, summary)
 from .pictures import ImageError, show_images, to_uint8
@@ -34,6 +41,8 @@ from .sources import FetchError, digits_sample, mnist, mnist_folder
 from .splits import (ColSplitter, GrandparentSplitter, GroupSplitter, RandomSplitter, StratifiedSplitter, get_image_files,
                              label_balance, leak_report, parent_label)
 from .store import ImageStore
+from .tensorboard_log import TensorBoardLog
+from .vision import VisionLearner, cnn_learner, create_cnn, vision_learner
 
 # %% ../nbs/12_all.ipynb #c005
 _all_ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'load_learner', 'save_bundle', 'CategoryBlock', 'DataBlock', 'DataLoaders',
@@ -43,4 +52,7 @@ _all_ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'load_learner', 'sa
          'model_names', 'register_model', 'summary', 'ImageError', 'show_images', 'to_uint8', 'Predictor', 'bundle_info', 'inverted',
          'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'FetchError',
          'digits_sample', 'mnist', 'mnist_folder', 'ColSplitter', 'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter',
-         'StratifiedSplitter', 'get_image_files', 'label_balance', 'leak_report', 'parent_label', 'ImageStore']
+         'StratifiedSplitter', 'get_image_files', 'label_balance', 'leak_report', 'parent_label', 'ImageStore',
+         'VisionNet', 'create_body', 'create_head', 'load_body', 'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner',
+         'CSVLog', 'EMA', 'EarlyStopping', 'GradientAccumulation', 'GradientClip', 'MixedPrecision', 'SaveBest',
+         'show_training_loop', 'CutMix', 'MixUp', 'TensorBoardLog']

@@ -33,7 +33,7 @@ def _size(text):
     return sides[0] if len(sides) == 1 else tuple(sides)
 
 # %% ../nbs/11_cli.ipynb #c012
-DEFAULTS = dict(data='mnist', arch='digit_net', epochs=8, lr=.02, bs=128, wd=.01, smoothing=0., augment='digits', seed=42)
+DEFAULTS = dict(data='mnist', arch='digit_net', epochs=4, lr=.01, bs=256, wd=.01, smoothing=0., augment='digits', seed=42)
 
 # %% ../nbs/11_cli.ipynb #c013
 _TRAIN_HELP = """\

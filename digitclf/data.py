@@ -7,13 +7,13 @@ __all__ = ['default_device', 'normalise', 'Batches', 'DataLoaders', 'ImageBlock'
            'ImageDataLoaders', 'read_csv']
 
 # %% ../nbs/01c_data.ipynb #c002
-import math
+import math, os
 from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
-from .splits import (ColSplitter, GrandparentSplitter, RandomSplitter, StratifiedSplitter, encode, get_image_files, label_balance,
-                             leak_report, make_vocab, parent_label, split_table)
+from .splits import (ColSplitter, GrandparentSplitter, RandomSplitter, StratifiedSplitter, _gc_paused, _image_files, encode,
+                             get_image_files, label_balance, leak_report, make_vocab, parent_label, split_table)
 from .store import ImageStore, show_images, to_uint8
 
 # %% ../nbs/01c_data.ipynb #c013
@@ -292,12 +292,13 @@ class DataBlock:
 # %% ../nbs/01c_data.ipynb #c050
 @patch
 def dataloaders(self:DataBlock,
-    source, # What `get_items` takes, or a DataFrame
+    data, # What `get_items` takes, or a DataFrame
     cache=None, # Folder of the decoded images; None takes the library's, False keeps them in memory
     **kw, # To `DataLoaders.from_table`: `bs`, `augment`, `seed`, `device`, …
 )->DataLoaders:
     "Read, decode once, and batch."
-    table, b = self.table(source), self.x_block
+    b = self.x_block
+    with _gc_paused(): table = self.table(data)
     store = ImageStore.from_files(table.id, size=b.size, n_in=b.n_in, method=b.method, cache=cache)
     prep = dict(size=store.size, n_in=b.n_in, method=b.method)
     return DataLoaders.from_table(table, store, vocab=self.y_block.vocab, prep=prep, **kw)
@@ -312,9 +313,9 @@ def _splitter(valid_pct, seed, splitter):
 
 def _folder_split(path, train, valid, test, valid_pct, seed):
     "The image files of a folder, and the splitter for them."
-    files = get_image_files(path)
+    files, roles = _image_files(path), {train, valid, test}
     if not valid_pct:
-        return [f for f in files if f.parent.parent.name in (train, valid, test)], GrandparentSplitter(train, valid, test or 'test')
+        return [f for f in files if not roles.isdisjoint(f.rsplit(os.sep, 3)[-3:-2])], GrandparentSplitter(train, valid, test or 'test')
     top, rand = lambda f: Path(f).relative_to(path).parts[0], RandomSplitter(valid_pct, seed)
     named = any(top(f) == train for f in files)
     split = lambda t: rand(t.assign(role=['test' if test and top(i) == test else 'train' for i in t.id]))

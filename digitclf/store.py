@@ -118,9 +118,10 @@ def _cache_file(cache, paths, settings):
     if cache is False: return None
     try:
         h = hashlib.sha256(json.dumps([_VERSION, PIL.__version__, *settings]).encode())
+        here = os.getcwd() + os.sep
         for p in paths:
             s = os.stat(p)
-            h.update(f'{os.path.abspath(p)}\0{s.st_size}\0{s.st_mtime_ns}\n'.encode('utf-8', 'surrogateescape'))
+            h.update(f'{p if p[:1] == os.sep else here + p}\0{s.st_size}\0{s.st_mtime_ns}\n'.encode('utf-8', 'surrogateescape'))
     except OSError: return None # decoding will say which and why
     try: home = data_home()/'stores' if cache in (None, True) else Path(cache).expanduser()
     except OSError as e:

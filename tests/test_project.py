@@ -62,8 +62,9 @@ def no(*a, **k): raise OSError('the network is off in this test')
 socket.socket.connect = no
 socket.getaddrinfo = no
 import digitclf
-from digitclf import sources, splits, store, data, augment, losses, metrics, models, recorder, learner, schedules, interpretation, report, bundle, cli
-heavy = [m for m in ('IPython', 'matplotlib', 'ipykernel', 'nbdev') if m in sys.modules]
+import importlib, pkgutil
+for m in pkgutil.iter_modules(digitclf.__path__): importlib.import_module(f'digitclf.{m.name}')
+heavy = [m for m in ('IPython', 'matplotlib', 'ipykernel', 'nbdev', 'tensorboard', 'torchvision', 'sklearn') if m in sys.modules]
 assert not heavy, heavy
 """
 
@@ -86,3 +87,11 @@ def test_works_with_fastcore(which, version):
     folder = root/'.venv'/f'fastcore-{which}'
     if not folder.is_dir(): pytest.skip(f'{folder} is not there: `make setup` brings it')
     assert python(TRAIN, PYTHONPATH=str(folder)).startswith(version)
+
+def test_a_relative_folder_is_found(tmp_path, monkeypatch):
+    from PIL import Image
+    from digitclf.splits import get_image_files
+    (tmp_path/'train'/'3').mkdir(parents=True)
+    Image.new('L', (4, 4)).save(tmp_path/'train'/'3'/'a.png')
+    monkeypatch.chdir(tmp_path)
+    assert [str(p) for p in get_image_files('.')] == [os.path.join('train', '3', 'a.png')]
