@@ -1,7 +1,8 @@
 """Accuracy of the main job over three seeds: `make seeds`. Results go to bench/accuracy.json.
 
 Each seed is one run of the command that `make train` runs, in a process of its own: all 60 000 training images, the final epoch's
-model, the 10 000 test images looked at once, after it.
+model, the 10 000 test images scored once, after it. The recipe itself was
+picked in trials that looked at those same images, so read the figure as slightly too good.
 """
 import json, os, re, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -9,6 +10,8 @@ import torch
 from digitclf.cli import DEFAULTS
 from digitclf.models import count_macs, count_params, create_model
 
+PROTOCOL = ('final epoch; each run scores the test set once; shape, rate and augmentation were picked in about a dozen '
+            'single-seed trials scored on the test set')
 out, seeds = Path(__file__).resolve().parent/'accuracy.json', (42, 43, 44)
 
 def run(seed, folder):
@@ -26,7 +29,7 @@ if __name__ == '__main__':
         with tempfile.TemporaryDirectory() as tmp: runs.append(run(seed, tmp))
         print(runs[-1], flush=True)
     net = create_model(DEFAULTS['arch'], 1, 10, size=28)
-    res = dict(machine=f"{os.cpu_count()} cores, torch {torch.__version__.split('+')[0]}, no GPU", protocol='final epoch, nothing chosen on the test set',
+    res = dict(machine=f"{os.cpu_count()} cores, torch {torch.__version__.split('+')[0]}, no GPU", protocol=PROTOCOL,
                net=DEFAULTS['arch'], parameters=count_params(net)[0], multiply_adds=count_macs(net, 28, 1), epochs=DEFAULTS['epochs'],
                lr=DEFAULTS['lr'], bs=DEFAULTS['bs'], runs=runs)
     tmp = out.with_suffix('.tmp')

@@ -245,6 +245,7 @@ def names(self:DataLoaders,
 def show_batch(self:DataLoaders, role:str='train', n:int=16, ncols:int=8, **kw):
     "The first images of a role's first batch, as the model gets them, with their labels."
     xb, yb = self.one_batch(role)[:2]
+    kw = dict(title=self.source) | kw
     show_images(self.denorm(xb[:n]).cpu(), titles=self.names(yb[:n]) if yb is not None else None, ncols=ncols, **kw)
 
 # %% ../nbs/01c_data.ipynb #c044

@@ -302,7 +302,7 @@ def show_results(self:Learner, role:str='valid', n:int=16, ncols:int=8, **kw):
     self.model.eval()
     with torch.inference_mode(): probs = activation_for(self.loss_func, self.dls.multi)(self.model(xb[:n].to(self.device)))
     said = self.dls.names((probs > .5).long() if self.dls.multi else probs.argmax(1))
-    names = self.dls.names(yb[:n])
+    names, kw = self.dls.names(yb[:n]), dict(title=self.dls.source) | kw
     show_images(self.dls.denorm(xb[:n]).cpu(), titles=[f'{t}/{p}' for t, p in zip(names, said)],
                 colors=['black' if t == p else 'red' for t, p in zip(names, said)], ncols=ncols, **kw)
 
