@@ -25,6 +25,7 @@ from .callbacks import (CSVLog, EMA, EarlyStopping, GradientAccumulation, Gradie
                                 show_training_loop)
 from .data import CategoryBlock, DataBlock, DataLoaders, ImageBlock, ImageDataLoaders, default_device
 from .interpretation import ClassificationInterpretation
+from .labels import get_image_files, parent_label
 from .learner import Learner, adamw, sgd
 from .losses import BinaryCrossEntropy, CrossEntropyLoss
 from .metrics import (Preds, accuracy, accuracy_multi, error_rate, f1_score, fbeta, precision, recall, skm_metric,
@@ -38,8 +39,8 @@ from .recorder import Callback, CancelBatch, CancelEpoch, CancelFit, LossNotFini
 from .report import report
 from .schedules import LRFind, ParamScheduler # and fit_one_cycle, fine_tune, lr_find, … as methods of Learner
 from .sources import FetchError, digits_sample, mnist, mnist_folder
-from .splits import (ColSplitter, GrandparentSplitter, GroupSplitter, RandomSplitter, StratifiedSplitter, get_image_files,
-                             label_balance, leak_report, parent_label)
+from .splits import (ColSplitter, GrandparentSplitter, GroupSplitter, RandomSplitter, StratifiedSplitter, label_balance,
+                             leak_report)
 from .store import ImageStore
 from .tensorboard_log import TensorBoardLog
 from .vision import VisionLearner, cnn_learner, create_cnn, vision_learner

@@ -114,7 +114,7 @@ def _first_n_in(path):
     "Channels of the first image file in a folder, or of the first that a CSV file names."
     from digitclf.data import read_csv
     from digitclf.pictures import to_uint8
-    from digitclf.splits import get_image_files
+    from digitclf.labels import get_image_files
     first = get_image_files(path)[0] if path.is_dir() else path.parent/str(read_csv(path, nrows=1).iloc[0, 0])
     return len(to_uint8(first)) if first.is_file() else 3 # else whoever reads all will say what is missing
 
@@ -301,7 +301,7 @@ def _write_csv(df, out, model, files):
 
 def _predict(args):
     from digitclf.predictor import Predictor, bundle_info, inverted
-    from digitclf.splits import get_image_files
+    from digitclf.labels import get_image_files
     import torch
     if args.threads is not None: torch.set_num_threads(args.threads)
     if args.info:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
-from .splits import (ColSplitter, GrandparentSplitter, RandomSplitter, StratifiedSplitter, _gc_paused, _image_files, encode,
-                             get_image_files, label_balance, leak_report, make_vocab, parent_label, split_table)
+from .labels import _gc_paused, _image_files, encode, get_image_files, make_vocab, parent_label
+from .splits import (ColSplitter, GrandparentSplitter, RandomSplitter, StratifiedSplitter, label_balance, leak_report, split_table)
 from .store import ImageStore, show_images, to_uint8
 
 # %% ../nbs/01c_data.ipynb #c013

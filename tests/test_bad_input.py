@@ -19,8 +19,8 @@ from digitclf.predictor import Predictor, bundle_info
 from digitclf.recorder import Callback, LossNotFinite
 from digitclf.report import report
 from digitclf.sources import FetchError, digits_sample, fetch, mnist, parse_idx, read_idx, safe_extract, write_folder
-from digitclf.splits import (ColSplitter, GrandparentSplitter, GroupSplitter, RandomSplitter, StratifiedSplitter, encode, get_image_files,
-                             make_vocab, split_table)
+from digitclf.labels import encode, get_image_files, make_vocab
+from digitclf.splits import ColSplitter, GrandparentSplitter, GroupSplitter, RandomSplitter, StratifiedSplitter, split_table
 from digitclf.store import ImageStore
 from digitclf.weights import load_tensors, save_tensors
 import digitclf.schedules

@@ -90,7 +90,7 @@ def test_works_with_fastcore(which, version):
 
 def test_a_relative_folder_is_found(tmp_path, monkeypatch):
     from PIL import Image
-    from digitclf.splits import get_image_files
+    from digitclf.labels import get_image_files
     (tmp_path/'train'/'3').mkdir(parents=True)
     Image.new('L', (4, 4)).save(tmp_path/'train'/'3'/'a.png')
     monkeypatch.chdir(tmp_path)
