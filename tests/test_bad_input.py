@@ -10,6 +10,7 @@ from digitclf.bundle import load_learner, save_bundle
 from digitclf.cli import predict_main, train_main
 from digitclf.data import Batches, DataBlock, ImageBlock, ImageDataLoaders, read_csv
 from digitclf.interpretation import ClassificationInterpretation
+from digitclf.kaggle_source import check_pixel_csv, kaggle_digits, kaggle_fetch, write_pixel_csv
 from digitclf.learner import Learner
 from digitclf.losses import BinaryCrossEntropy, CrossEntropyLoss
 from digitclf.metrics import Preds, accuracy, accuracy_multi, skm_metric, top_k_accuracy
@@ -22,6 +23,7 @@ from digitclf.sources import FetchError, digits_sample, fetch, mnist, parse_idx,
 from digitclf.labels import encode, get_image_files, make_vocab
 from digitclf.splits import ColSplitter, GrandparentSplitter, GroupSplitter, RandomSplitter, StratifiedSplitter, split_table
 from digitclf.store import ImageStore
+from digitclf.submission import check_submission
 from digitclf.weights import load_tensors, save_tensors
 import digitclf.schedules
 
@@ -44,10 +46,12 @@ def world(tmp_path_factory):
     files = {'empty.png': b'', 'cut.png': good[:60], 'text.png': b'no picture at all', 'bomb.png': png_claiming(100_000, 100_000), 'good.png': good,
              'noise.csv': bytes(range(256)), 'header.csv': b'file,label\n', 'empty.csv': b'', 'labels.csv': b'file,label\ngood.png,a\ncut.png,b\n',
              'pixels.csv': b'label,' + b','.join(b'pixel%d' % i for i in range(4)) + b'\n1,0,0,0,0\n2,0,300,0,0\n', 'idx': b'\0\0\x08\x01\0\0\0\x09abc',
-             'pickle.safetensors': b'\x80\x04\x95\x1f\0\0\0\0\0\0\0\x8c\x08builtins', 'not.zip': b'PK\3\4 and then nothing'}
+             'pickle.safetensors': b'\x80\x04\x95\x1f\0\0\0\0\0\0\0\x8c\x08builtins', 'not.zip': b'PK\3\4 and then nothing', 'blank.csv': b'file,label\na,1\nb,\n'}
     for name, data in files.items(): (at/name).write_bytes(data)
     with zipfile.ZipFile(at/'out.zip', 'w') as z: z.writestr('../../escaped.txt', 'x')
     (at/'nothing').mkdir()
+    (at/'cut_csv').mkdir()
+    (at/'cut_csv'/'train.csv').write_bytes(b'label,pixel0,pixel1\n3,0,255\n5')
     dls = ImageDataLoaders.from_arrays(images, table, valid_pct=.2, device='cpu')
     learn = Learner(dls, 'linear', metrics=accuracy, path=at)
     with learn.no_bar(): learn.fit(1)
@@ -183,6 +187,23 @@ CASES = [
     ('no targets interpreted', lambda w: ClassificationInterpretation(Preds(list('ab'), [[.5, .5]]*2)), ValueError, 'no targets'),
     ('report into a file', lambda w: report(w.preds, w.at/'good.png'), OSError, 'is a file'),
     ('history without epochs', lambda w: report(w.preds, w.at/'rep', history=pd.DataFrame(dict(a=[1]))), ValueError, "no column 'epoch'"),
+    # submissions
+    ('submission without a sample file', lambda w: submit(w, sample=w.at/'gone.csv'), FileNotFoundError, 'there is no such sample'),
+    ('sample of noise', lambda w: submit(w, sample=w.at/'noise.csv'), ValueError, 'noise.csv'),
+    ('sample without rows', lambda w: submit(w, sample=w.at/'header.csv'), ValueError, 'are unknown to it'),
+    ('sample of one column', lambda w: submit(w, sample=pd.DataFrame(dict(id=w.preds.ids))), ValueError, 'expected two: id and label'),
+    ('sample with other ids', lambda w: submit(w, sample=sample_of(w).assign(id=range(len(w.preds)))), ValueError, 'ids are missing: \'0\''),
+    ('sample with an id twice', lambda w: submit(w, sample=pd.concat([sample_of(w), sample_of(w)[:1]])), ValueError, 'occurs more than once'),
+    ('sample with other labels', lambda w: submit(w, sample=sample_of(w).assign(label='cat')), ValueError, "has the label 'cat', which is none of"),
+    ('columns against the sample', lambda w: submit(w, sample=sample_of(w), columns=('a', 'b')), ValueError, "but the sample has ['id', 'label']"),
+    ('a submission over the sample', lambda w: submit(w, w.at/'labels.csv', sample=w.at/'labels.csv', id_of=two_names(w)), OSError, 'is the sample submission'),
+    ('a submission over a picture', lambda w: submit(w, w.at/'good.png'), FileExistsError, 'is no submission of this kind'),
+    ('a submission over a folder', lambda w: submit(w, w.at/'pics'), IsADirectoryError, 'name a file in it'),
+    ('a submission with NaN', lambda w: submit(w, probs=float('nan')), ValueError, 'are NaN'),
+    ('a threshold for one label', lambda w: submit(w, thresh=0.), ValueError, 'thresh and at_least are for several'),
+    ('names for some classes', lambda w: submit(w, names={'0': 'zero'}), ValueError, "nothing for the class '1', '2', '3'"),
+    ('a submission that is a picture', lambda w: check_submission(w.at/'good.png', sample_of(w)), ValueError, 'good.png'),
+    ('a submission without labels', lambda w: check_submission(w.at/'blank.csv', pd.DataFrame(dict(file=['a', 'b'], label=0))), ValueError, "the id 'b' has no label"),
     # bundles
     ('no bundle', lambda w: Predictor(w.at/'gone.safetensors'), FileNotFoundError, 'no such file'),
     ('folder for a bundle', lambda w: Predictor(w.at/'pics'), OSError, 'is a folder'),
@@ -203,8 +224,26 @@ CASES = [
     ('IDX cut short', lambda w: read_idx(w.at/'idx'), ValueError, 'needs 9 bytes, the file has 3'),
     ('archive that climbs out', lambda w: safe_extract(w.at/'out.zip', w.at/'unpacked'), ValueError, 'outside the folder'),
     ('archive cut short', lambda w: safe_extract(w.at/'not.zip', w.at/'unpacked'), ValueError, 'nothing was unpacked'),
+    ('no kaggle client', lambda w: kaggle_fetch('competition', 'digit-recognizer', client='no-such-client'), FetchError, '`pip install kaggle`'),
+    ('data set without an owner', lambda w: kaggle_fetch('dataset', 'chinese-mnist'), ValueError, 'owner/name'),
+    ('no such kind on Kaggle', lambda w: kaggle_fetch('model', 'gemma'), ValueError, "pick one of ['competition', 'dataset']"),
+    ('folder without pixel CSVs', lambda w: kaggle_digits(w.at/'pics'), FileNotFoundError, 'a folder of pixel CSVs has train.csv'),
+    ('pixel CSVs cut short', lambda w: check_pixel_csv(w.at/'cut_csv'), ValueError, 'row 2 has 1 columns, expected 3; is the file whole?'),
+    ('pixel CSVs without test rows', lambda w: write_pixel_csv(w.images, w.table.assign(role='train'), w.at/'out'), ValueError, "0 of 120 rows have the role 'test'"),
+    ('pixel CSVs of floats', lambda w: write_pixel_csv(w.images/255, w.table, w.at/'out'), ValueError, 'expected uint8 images [N,H,W]'),
     ('folder that is there', lambda w: write_folder(w.images, w.table, w.at/'pics', progress=False), FileExistsError, 'already there'),
 ]
+
+def sample_of(w): return pd.DataFrame(dict(id=w.preds.ids, label='0'))
+
+def two_names(w): return dict(zip(w.preds.ids[:2], ('good.png', 'cut.png'))).get
+
+def submit(w, path=None, probs=None, **kw):
+    "Predictions into a submission, of two images where ids are renamed, with spoilt probabilities where asked for."
+    preds = w.preds.subset([0, 1] if 'id_of' in kw else slice(None))
+    if probs is not None: preds.probs[0] = probs
+    if 'id_of' in kw: kw['names'] = dict(zip(preds.vocab, 'abcdefghij'))
+    return preds.to_submission(path or w.at/'new'/'submission.csv', **kw)
 
 def quiet(learn):
     learn.cbs = learn.cbs[:1]
