@@ -8,10 +8,10 @@ __all__ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'VisionNet', 'cre
            'MixedPrecision', 'SaveBest', 'show_training_loop', 'CategoryBlock', 'DataBlock', 'DataLoaders',
            'ImageBlock', 'ImageDataLoaders', 'default_device', 'ClassificationInterpretation', 'digits_source',
            'kaggle_digits', 'kaggle_fetch', 'get_image_files', 'parent_label', 'Learner', 'adamw', 'sgd',
-           'BinaryCrossEntropy', 'CrossEntropyLoss', 'Preds', 'accuracy', 'accuracy_multi', 'error_rate', 'f1_score',
-           'fbeta', 'precision', 'recall', 'skm_metric', 'top_k_accuracy', 'CutMix', 'MixUp', 'count_macs',
-           'count_params', 'create_model', 'digit_net', 'digit_net_large', 'digit_net_small', 'linear', 'mlp',
-           'model_names', 'register_model', 'summary', 'ImageError', 'show_images', 'to_uint8', 'Predictor',
+           'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'Preds', 'accuracy', 'accuracy_multi',
+           'error_rate', 'f1_score', 'fbeta', 'precision', 'recall', 'skm_metric', 'top_k_accuracy', 'CutMix', 'MixUp',
+           'count_macs', 'count_params', 'create_model', 'digit_net', 'digit_net_large', 'digit_net_small', 'linear',
+           'mlp', 'model_names', 'register_model', 'summary', 'ImageError', 'show_images', 'to_uint8', 'Predictor',
            'bundle_info', 'inverted', 'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report',
            'LRFind', 'ParamScheduler', 'FetchError', 'digits_sample', 'mnist', 'mnist_folder', 'ColSplitter',
            'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter', 'label_balance',
@@ -29,6 +29,7 @@ from .interpretation import ClassificationInterpretation
 from .kaggle_source import digits_source, kaggle_digits, kaggle_fetch
 from .labels import get_image_files, parent_label
 from .learner import Learner, adamw, sgd
+from .lite import lite0_weights
 from .losses import BinaryCrossEntropy, CrossEntropyLoss
 from .metrics import (Preds, accuracy, accuracy_multi, error_rate, f1_score, fbeta, precision, recall, skm_metric,
                               top_k_accuracy)
@@ -53,10 +54,10 @@ _all_ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'VisionNet', 'creat
          'save_bundle', 'CSVLog', 'EMA', 'EarlyStopping', 'GradientAccumulation', 'GradientClip', 'MixedPrecision', 'SaveBest',
          'show_training_loop', 'CategoryBlock', 'DataBlock', 'DataLoaders', 'ImageBlock', 'ImageDataLoaders', 'default_device',
          'ClassificationInterpretation', 'digits_source', 'kaggle_digits', 'kaggle_fetch', 'get_image_files', 'parent_label', 'Learner',
-         'adamw', 'sgd', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'Preds', 'accuracy', 'accuracy_multi', 'error_rate', 'f1_score',
-         'fbeta', 'precision', 'recall', 'skm_metric', 'top_k_accuracy', 'CutMix', 'MixUp', 'count_macs', 'count_params', 'create_model',
-         'digit_net', 'digit_net_large', 'digit_net_small', 'linear', 'mlp', 'model_names', 'register_model', 'summary', 'ImageError',
-         'show_images', 'to_uint8', 'Predictor', 'bundle_info', 'inverted', 'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit',
-         'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'FetchError', 'digits_sample', 'mnist', 'mnist_folder', 'ColSplitter',
-         'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter', 'label_balance', 'leak_report', 'ImageStore',
-         'check_submission', 'TensorBoardLog', 'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']
+         'adamw', 'sgd', 'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'Preds', 'accuracy', 'accuracy_multi', 'error_rate',
+         'f1_score', 'fbeta', 'precision', 'recall', 'skm_metric', 'top_k_accuracy', 'CutMix', 'MixUp', 'count_macs', 'count_params',
+         'create_model', 'digit_net', 'digit_net_large', 'digit_net_small', 'linear', 'mlp', 'model_names', 'register_model', 'summary',
+         'ImageError', 'show_images', 'to_uint8', 'Predictor', 'bundle_info', 'inverted', 'Callback', 'CancelBatch', 'CancelEpoch',
+         'CancelFit', 'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'FetchError', 'digits_sample', 'mnist', 'mnist_folder',
+         'ColSplitter', 'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter', 'label_balance', 'leak_report',
+         'ImageStore', 'check_submission', 'TensorBoardLog', 'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']

@@ -17,7 +17,7 @@ import pandas as pd, torch
 from fastcore.basics import patch
 from torch import Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
-import digitclf.bodies # registers vision_model, which a file may name
+import digitclf.bodies, digitclf.lite # they register models that a file may name
 from .data import default_device, normalise
 from .losses import activation_for
 from .metrics import Prediction, Preds, as_prediction
