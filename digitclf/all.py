@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'VisionNet', 'create_body', 'create_head', 'load_body',
            'load_learner', 'save_bundle', 'CSVLog', 'EMA', 'EarlyStopping', 'GradientAccumulation', 'GradientClip',
-           'MixedPrecision', 'SaveBest', 'show_training_loop', 'CategoryBlock', 'DataBlock', 'DataLoaders',
-           'ImageBlock', 'ImageDataLoaders', 'default_device', 'ClassificationInterpretation', 'digits_source',
-           'kaggle_digits', 'kaggle_fetch', 'get_image_files', 'parent_label', 'Learner', 'adamw', 'sgd',
-           'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'Preds', 'accuracy', 'accuracy_multi',
+           'MixedPrecision', 'SaveBest', 'show_training_loop', 'chinese_mnist', 'CategoryBlock', 'DataBlock',
+           'DataLoaders', 'ImageBlock', 'ImageDataLoaders', 'default_device', 'ClassificationInterpretation',
+           'digits_source', 'kaggle_digits', 'kaggle_fetch', 'get_image_files', 'parent_label', 'Learner', 'adamw',
+           'sgd', 'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'Preds', 'accuracy', 'accuracy_multi',
            'error_rate', 'f1_score', 'fbeta', 'precision', 'recall', 'skm_metric', 'top_k_accuracy', 'CutMix', 'MixUp',
            'count_macs', 'count_params', 'create_model', 'digit_net', 'digit_net_large', 'digit_net_small', 'linear',
            'mlp', 'model_names', 'register_model', 'summary', 'ImageError', 'show_images', 'to_uint8', 'Predictor',
@@ -24,6 +24,7 @@ from .bodies import VisionNet, create_body, create_head, load_body
 from .bundle import load_learner, save_bundle
 from .callbacks import (CSVLog, EMA, EarlyStopping, GradientAccumulation, GradientClip, MixedPrecision, SaveBest,
                                 show_training_loop)
+from .chinese import chinese_mnist
 from .data import CategoryBlock, DataBlock, DataLoaders, ImageBlock, ImageDataLoaders, default_device
 from .interpretation import ClassificationInterpretation
 from .kaggle_source import digits_source, kaggle_digits, kaggle_fetch
@@ -52,12 +53,13 @@ from .vision import VisionLearner, cnn_learner, create_cnn, vision_learner
 # %% ../nbs/12_all.ipynb #c005
 _all_ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'VisionNet', 'create_body', 'create_head', 'load_body', 'load_learner',
          'save_bundle', 'CSVLog', 'EMA', 'EarlyStopping', 'GradientAccumulation', 'GradientClip', 'MixedPrecision', 'SaveBest',
-         'show_training_loop', 'CategoryBlock', 'DataBlock', 'DataLoaders', 'ImageBlock', 'ImageDataLoaders', 'default_device',
-         'ClassificationInterpretation', 'digits_source', 'kaggle_digits', 'kaggle_fetch', 'get_image_files', 'parent_label', 'Learner',
-         'adamw', 'sgd', 'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'Preds', 'accuracy', 'accuracy_multi', 'error_rate',
-         'f1_score', 'fbeta', 'precision', 'recall', 'skm_metric', 'top_k_accuracy', 'CutMix', 'MixUp', 'count_macs', 'count_params',
-         'create_model', 'digit_net', 'digit_net_large', 'digit_net_small', 'linear', 'mlp', 'model_names', 'register_model', 'summary',
-         'ImageError', 'show_images', 'to_uint8', 'Predictor', 'bundle_info', 'inverted', 'Callback', 'CancelBatch', 'CancelEpoch',
-         'CancelFit', 'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'FetchError', 'digits_sample', 'mnist', 'mnist_folder',
-         'ColSplitter', 'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter', 'label_balance', 'leak_report',
-         'ImageStore', 'check_submission', 'TensorBoardLog', 'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']
+         'show_training_loop', 'chinese_mnist', 'CategoryBlock', 'DataBlock', 'DataLoaders', 'ImageBlock', 'ImageDataLoaders',
+         'default_device', 'ClassificationInterpretation', 'digits_source', 'kaggle_digits', 'kaggle_fetch', 'get_image_files',
+         'parent_label', 'Learner', 'adamw', 'sgd', 'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'Preds', 'accuracy',
+         'accuracy_multi', 'error_rate', 'f1_score', 'fbeta', 'precision', 'recall', 'skm_metric', 'top_k_accuracy', 'CutMix', 'MixUp',
+         'count_macs', 'count_params', 'create_model', 'digit_net', 'digit_net_large', 'digit_net_small', 'linear', 'mlp', 'model_names',
+         'register_model', 'summary', 'ImageError', 'show_images', 'to_uint8', 'Predictor', 'bundle_info', 'inverted', 'Callback',
+         'CancelBatch', 'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'FetchError', 'digits_sample',
+         'mnist', 'mnist_folder', 'ColSplitter', 'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter',
+         'label_balance', 'leak_report', 'ImageStore', 'check_submission', 'TensorBoardLog', 'VisionLearner', 'cnn_learner', 'create_cnn',
+         'vision_learner']
