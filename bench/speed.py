@@ -8,7 +8,7 @@ import json, os, platform, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
 import torch
 import torch.nn.functional as F
-from digitclf.data import ImageDataLoaders
+from digitclf.blocks import ImageDataLoaders
 from digitclf.learner import Learner, adamw, sgd
 from digitclf.models import create_model
 from digitclf.sources import mnist, mnist_folder
@@ -47,7 +47,7 @@ def pair(arch, images, table, bs, opt_func, lr, rounds):
 FIRST = """
 import sys
 import torch, pandas, PIL
-from digitclf.data import ImageDataLoaders
+from digitclf.blocks import ImageDataLoaders
 import time
 t = time.perf_counter()
 dls = ImageDataLoaders.from_folder(sys.argv[1], train='training', valid='testing', n_in=1, cache=sys.argv[2])

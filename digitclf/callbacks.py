@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd, torch
 from fastcore.basics import patch
 from torch import nn
-from .data import read_csv
+from .blocks import read_csv
 from .recorder import EVENTS, Callback, CancelFit, CancelStep, listeners
 from .weights import load_tensors, load_weights, save_tensors
 

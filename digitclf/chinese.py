@@ -39,7 +39,7 @@ def write_chinese_standin(
     with whole_folder(dest) as new:
         pics = new/'data'/'data'
         pics.mkdir(parents=True)
-        for w in tqdm(range(1, writers+1), desc='drawing', disable=not progress):
+        for w in tqdm(range(1, writers+1), desc='drawing', disable=None if progress else True):
             hand = writer_hand(w, seed)
             for code, (char, value) in enumerate(zip(CHINESE_NUMERALS, CHINESE_VALUES), 1):
                 for s, im in enumerate(draw_character(char, hand, samples), 1):

@@ -92,7 +92,7 @@ def folder_roles(
 
 # %% ../nbs/11_cli.ipynb #c021
 def _from_folder(path, valid_pct, files, **kw):
-    from digitclf.data import ImageDataLoaders
+    from digitclf.blocks import ImageDataLoaders
     roles = folder_roles(path)
     if valid_pct is None: valid_pct = 0 if set(roles) & {'valid', 'test'} else .2
     if roles: files = dict(files, train=roles['train'], valid=roles.get('valid'), test=roles.get('test'))
@@ -100,7 +100,7 @@ def _from_folder(path, valid_pct, files, **kw):
     return ImageDataLoaders.from_folder(path, valid_pct=valid_pct, **files, **kw)
 
 def _from_csv(path, valid_pct, files, **kw):
-    from digitclf.data import ImageDataLoaders, read_csv
+    from digitclf.blocks import ImageDataLoaders, read_csv
     from digitclf.splits import ColSplitter
     df, pct = read_csv(path), .2 if valid_pct is None else valid_pct
     splitter = ColSplitter() if 'role' in df else None
@@ -112,7 +112,7 @@ def _from_csv(path, valid_pct, files, **kw):
 # %% ../nbs/11_cli.ipynb #c022
 def _first_n_in(path):
     "Channels of the first image file in a folder, or of the first that a CSV file names."
-    from digitclf.data import read_csv
+    from digitclf.blocks import read_csv
     from digitclf.pictures import to_uint8
     from digitclf.labels import get_image_files
     first = get_image_files(path)[0] if path.is_dir() else path.parent/str(read_csv(path, nrows=1).iloc[0, 0])
@@ -123,7 +123,7 @@ def make_data(
     **kw, # To `DataLoaders.from_table`
 ): # `DataLoaders`
     "The data that `--data` names."
-    from digitclf.data import ImageDataLoaders
+    from digitclf.blocks import ImageDataLoaders
     from digitclf.sources import digits_sample, mnist
     path = Path(args.data)
     if args.data in ('mnist', 'digits'):

@@ -63,7 +63,7 @@ def _run_client(kind, name, box, progress, timeout, client):
         return (f"no key for Kaggle was found; log in at {_SITE}/settings/api, make a token, and put it into the variable "
                 "KAGGLE_API_TOKEN or the file ~/.kaggle/access_token (older clients: kaggle.json in ~/.kaggle)")
     cmd = [exe, f'{kind}s', 'download', name, '-p', str(box), '-q']
-    with tqdm(desc=f'kaggle {name}', total=1, disable=not progress) as bar:
+    with tqdm(desc=f'kaggle {name}', total=1, disable=None if progress else True) as bar:
         try: r = subprocess.run(cmd, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors='replace', timeout=timeout)
         except subprocess.TimeoutExpired: return f"the client was not done after {timeout:,} seconds; call again with a larger timeout="
         bar.update()

@@ -16,7 +16,6 @@ from .losses import activation_for, default_loss, row_losses
 from .metrics import Prediction, Preds, as_prediction
 from .models import MODELS, create_model, layer_groups
 from .recorder import Callback, CancelBatch, CancelEpoch, CancelFit, CancelStep, ProgressCallback, Recorder, listeners
-from .store import show_images
 from .weights import load_tensors, load_weights, save_tensors
 
 # %% ../nbs/06b_learner.ipynb #c008
@@ -277,7 +276,7 @@ def get_preds(self:Learner,
             out = self.model(xb if view is None else view(xb))
             logits.append(out)
             targs.append(yb)
-            if yb.ndim == 2 or not (yb < 0).any(): losses.append(row_losses(self.loss_func, out, yb))
+            if not ((yb < 0) | yb.isnan()).any(): losses.append(row_losses(self.loss_func, out, yb))
     logits, targs = torch.cat(logits), torch.cat(targs)
     ids = dl.ids if hasattr(dl, 'ids') else [str(i) for i in range(len(targs))]
     labelled = len(losses) and sum(map(len, losses)) == len(targs)
@@ -296,17 +295,15 @@ def predict(self:Learner,
 
 # %% ../nbs/06b_learner.ipynb #c050
 @patch
-def show_results(self:Learner, role:str='valid', n:int=16, ncols:int=8, **kw):
-    "Some images with target and prediction."
-    xb, yb = self.dls.one_batch(role)[:2]
+def show_results(self:Learner, role:str='valid', n:int=16, ncols:int=None, thresh:float=.5, **kw):
+    "Images from all over a role, with target and prediction."
+    xb, yb = self.dls.some(role, n)
     self.model.eval()
-    with torch.inference_mode(): probs = activation_for(self.loss_func, self.dls.multi)(self.model(xb[:n].to(self.device)))
-    said = self.dls.names((probs > .5).long() if self.dls.multi else probs.argmax(1))
-    names, kw = self.dls.names(yb[:n]), dict(title=self.dls.source) | kw
-    show_images(self.dls.denorm(xb[:n]).cpu(), titles=[f'{t}/{p}' for t, p in zip(names, said)],
-                colors=['black' if t == p else 'red' for t, p in zip(names, said)], ncols=ncols, **kw)
+    with torch.inference_mode(): probs = activation_for(self.loss_func, self.dls.multi)(self.model(xb.to(self.device)))
+    texts, colors = self.dls.result_titles(yb.cpu(), (probs > thresh if self.dls.multi else probs.argmax(1)).cpu())
+    self.dls._show(xb, texts, colors, ncols, **kw)
 
-# %% ../nbs/06b_learner.ipynb #c053
+# %% ../nbs/06b_learner.ipynb #c054
 @patch
 def tta(self:Learner,
     role:str='valid', # 'train', 'valid' or 'test'
@@ -326,7 +323,7 @@ def tta(self:Learner,
     if out.targs is not None and out.multi: out.losses = nn.functional.binary_cross_entropy(out.probs, out.targs, reduction='none').mean(1)
     return out
 
-# %% ../nbs/06b_learner.ipynb #c056
+# %% ../nbs/06b_learner.ipynb #c057
 @patch
 def save(self:Learner,
     name:str, # The file is `path/models/{name}.safetensors`
@@ -343,7 +340,7 @@ def save(self:Learner,
 @patch
 def _file(self:Learner, name): return self.path/'models'/f'{name}.safetensors'
 
-# %% ../nbs/06b_learner.ipynb #c057
+# %% ../nbs/06b_learner.ipynb #c058
 @patch
 def load(self:Learner, name:str)->Learner:
     "Read the weights that `save` wrote, and the optimiser's memory and the epoch if they are there."

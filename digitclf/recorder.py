@@ -175,7 +175,8 @@ def plot_losses(
     avg = smooth(steps.loss, beta=1 - 1/max(1, min(50, len(steps)/20)))
     ax.plot(steps.epoch, avg, color='C0', label='train (smoothed)')
     if history is not None and 'valid_loss' in history: ax.plot(history.epoch+1, history.valid_loss, 'o-', color='C1', label='valid')
-    ax.set(xlabel='epoch', ylabel='loss', ylim=(0, 1.1*max(avg, default=1)))
+    seen = [*avg, *(history.valid_loss if history is not None and 'valid_loss' in history else [])]
+    ax.set(xlabel='epoch', ylabel='loss', ylim=(0, 1.1*min(max((v for v in seen if v == v), default=1), 3*max(avg, default=1))))
     ax.legend()
     return ax
 
@@ -241,8 +242,8 @@ def where_shown()->str: # 'notebook', 'terminal' or 'log'
     "Where progress will be seen."
     ip = sys.modules.get('IPython')
     shell = ip.get_ipython() if ip else None
-    if type(shell).__name__ == 'ZMQInteractiveShell': return 'notebook'
-    return 'terminal' if sys.stdout.isatty() else 'log'
+    if any(c.__name__ == 'ZMQInteractiveShell' for c in type(shell).__mro__): return 'notebook'
+    return 'terminal' if sys.stdout.isatty() and sys.stderr.isatty() else 'log'
 
 # %% ../nbs/06a_recorder.ipynb #c055
 class ProgressCallback(Callback):
@@ -296,6 +297,7 @@ def after_epoch(self:ProgressCallback, learn):
     "Show the epoch that just ended."
     if self.kind == 'notebook': return self._draw(learn, running=learn.fit_epoch+1 < learn.n_epoch)
     row = learn.recorder.rows[-1]
+    if self.bar is not None: self.bar.update(self.done - self.bar.n)
     if self.cols != list(row): self.cols = list(row); self._line(self.cols)
     self._line([fmt_value(c, row[c]) for c in self.cols])
 

@@ -226,7 +226,7 @@ def download(
             with _open(url, have) as r:
                 have = have if r.status == 206 else 0
                 if r.headers['Content-Length']: total = have + int(r.headers['Content-Length'])
-                bar = tqdm(desc=Path(dest).name, total=total, initial=have, unit='B', unit_scale=True, disable=not progress)
+                bar = tqdm(desc=Path(dest).name, total=total, initial=have, unit='B', unit_scale=True, disable=None if progress else True)
                 with bar, open(dest, 'ab' if have else 'wb') as f:
                     while chunk := r.read(1<<16):
                         have += f.write(chunk); bar.update(len(chunk))
@@ -243,7 +243,7 @@ def _npm_pack(spec, tmp, progress=False, npm='npm'):
     if (exe := shutil.which(npm)) is None: raise URLError(f"the {npm} client is not on PATH")
     box.mkdir()
     cmd = [exe, 'pack', spec, '--ignore-scripts', '--loglevel=error', '--fetch-retries=1', '--fetch-retry-mintimeout=1000']
-    with tqdm(desc=f'npm pack {spec}', total=1, disable=not progress) as bar:
+    with tqdm(desc=f'npm pack {spec}', total=1, disable=None if progress else True) as bar:
         try: r = subprocess.run(cmd, cwd=box, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
         except subprocess.TimeoutExpired: raise URLError("npm pack took over 15 minutes") from None
         bar.update()
@@ -354,7 +354,7 @@ def write_folder(
         def write(ks):
             for k in ks: paths[k].write_bytes(_png(images[k]))
             return len(ks)
-        with ThreadPoolExecutor(4) as pool, tqdm(total=len(paths), desc='PNG', disable=not progress) as bar:
+        with ThreadPoolExecutor(4) as pool, tqdm(total=len(paths), desc='PNG', disable=None if progress else True) as bar:
             for n in pool.map(write, np.array_split(np.arange(len(paths)), len(paths)//256 + 1)): bar.update(n)
     return Path(dest)
 

@@ -101,7 +101,7 @@ def _fill(out, i0, x0, paths, decode, bad, workers, progress):
             except Exception as e: bad[i] = _why(e, paths[i])
         return len(rows)
     blocks = [range(i, min(i+32, len(paths))) for i in range(0, len(paths), 32)]
-    bar = tqdm(total=len(paths), desc='decoding', delay=1, leave=False, disable=not progress)
+    bar = tqdm(total=len(paths), desc='decoding', delay=1, leave=False, disable=None if progress else True)
     with ThreadPoolExecutor(workers) as pool, bar:
         try:
             for n in pool.map(work, blocks): bar.update(n)

@@ -27,17 +27,16 @@ def sample_figure(
     role:str='valid', # 'train', 'valid' or 'test'
     n:int=16, # Images at most
 ): # matplotlib Figure
-    "The first images of a role, with target and prediction."
+    "Images from all over a role, with target and prediction."
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    xb, yb = (t[:n] for t in learn.dls.one_batch(role)[:2])
+    xb, yb = learn.dls.some(role, n)
     learn.model.eval()
     with torch.no_grad(): probs = activation_for(learn.loss_func, learn.dls.multi)(learn.model(xb.to(learn.device)))
-    said, targ = learn.dls.names((probs > .5).long() if learn.dls.multi else probs.argmax(1)), learn.dls.names(yb)
+    texts, colors = learn.dls.result_titles(yb.cpu(), (probs > .5 if learn.dls.multi else probs.argmax(1)).cpu())
     fig = Figure(figsize=(8.4, 1.4*-(-len(xb)//8)), layout='constrained')
     FigureCanvasAgg(fig)
-    show_images(learn.dls.denorm(xb).cpu(), titles=[f'{t}/{s}' for t, s in zip(targ, said)],
-                colors=['black' if t == s else 'red' for t, s in zip(targ, said)], ncols=min(8, len(xb)), title=learn.dls.source, fig=fig)
+    show_images(learn.dls.denorm(xb).cpu(), titles=texts, colors=colors, ncols=min(8, len(xb)), title=learn.dls.source, fig=fig)
     return fig
 
 # %% ../nbs/08b_tensorboard.ipynb #c012

@@ -99,7 +99,8 @@ class FeatureLoaders(DataLoaders):
     def _make(self, dl, views):
         if dl is None: return None
         store = FeatureStore(_features(self.model, dl, views, dl.device), dl)
-        return FeatureBatches(store, dl.targs[dl.rows], None, dl.bs, dl.shuffle, dl.seed, mean=dl.mean, std=dl.std, device=dl.device)
+        return FeatureBatches(store, dl.targs[dl.rows], None, dl.bs, dl.shuffle, dl.seed, mean=dl.mean, std=dl.std, device=dl.device,
+                              weights=dl.weights)
 
     @property
     def test(self):
@@ -108,6 +109,7 @@ class FeatureLoaders(DataLoaders):
     @test.setter
     def test(self, dl): self._test = dl
     def one_batch(self, role='train'): "Of pictures."; return self.images.one_batch(role)
+    def some(self, role='valid', n=16): "Of pictures."; return self.images.some(role, n)
 
 # %% ../nbs/07b_vision.ipynb #c032
 def _precompute_check(learn, views):

@@ -8,7 +8,8 @@ from torch import nn
 from digitclf.augment import Augment, augment_for, views_for
 from digitclf.bundle import load_learner, save_bundle
 from digitclf.cli import predict_main, train_main
-from digitclf.data import Batches, DataBlock, ImageBlock, ImageDataLoaders, read_csv
+from digitclf.blocks import DataBlock, ImageBlock, ImageDataLoaders, read_csv
+from digitclf.data import Batches
 from digitclf.interpretation import ClassificationInterpretation
 from digitclf.kaggle_source import check_pixel_csv, kaggle_digits, kaggle_fetch, write_pixel_csv
 from digitclf.learner import Learner

@@ -44,7 +44,7 @@ def test_the_table(w):
     assert im.shape == (64, 64) and im.dtype == np.uint8 and im.max() > 90 and np.median(im) == 0
 
 def test_the_table_makes_loaders(w):
-    from digitclf.data import ImageDataLoaders
+    from digitclf.blocks import ImageDataLoaders
     from digitclf.splits import GroupSplitter
     dls = ImageDataLoaders.from_df(chinese_mnist(w.top), n_in=1, group_col='writer', splitter=GroupSplitter('writer', .5), vocab=CHINESE_NUMERALS,
                                    cache=False, device='cpu', bs=30)

@@ -5,7 +5,7 @@ import numpy as np, pytest, torch
 from torch import nn
 from digitclf.bodies import create_body
 from digitclf.bundle import load_learner
-from digitclf.data import ImageDataLoaders
+from digitclf.blocks import ImageDataLoaders
 from digitclf.lite import lite0_weights, lite_stats, read_pth
 from digitclf.metrics import accuracy
 from digitclf.models import create_model
