@@ -6,17 +6,18 @@
 __all__ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'CategoryBlock', 'ColReader', 'DataBlock', 'ImageBlock',
            'ImageDataLoaders', 'MultiCategoryBlock', 'read_csv', 'VisionNet', 'create_body', 'create_head', 'load_body',
            'load_learner', 'save_bundle', 'CSVLog', 'EMA', 'EarlyStopping', 'GradientAccumulation', 'GradientClip',
-           'MixedPrecision', 'SaveBest', 'show_training_loop', 'chinese_mnist', 'DataLoaders', 'default_device',
-           'ClassificationInterpretation', 'digits_source', 'kaggle_digits', 'kaggle_fetch', 'get_image_files',
-           'parent_label', 'Learner', 'adamw', 'sgd', 'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss',
-           'Preds', 'accuracy', 'accuracy_multi', 'error_rate', 'f1_score', 'fbeta', 'precision', 'recall',
-           'skm_metric', 'top_k_accuracy', 'CutMix', 'MixUp', 'count_macs', 'count_params', 'create_model', 'digit_net',
-           'digit_net_large', 'digit_net_small', 'linear', 'mlp', 'model_names', 'register_model', 'summary',
-           'ImageError', 'show_images', 'to_uint8', 'Predictor', 'bundle_info', 'inverted', 'Callback', 'CancelBatch',
-           'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'FetchError',
-           'digits_sample', 'mnist', 'mnist_folder', 'ColSplitter', 'GrandparentSplitter', 'GroupSplitter',
-           'RandomSplitter', 'StratifiedSplitter', 'label_balance', 'leak_report', 'ImageStore', 'check_submission',
-           'TensorBoardLog', 'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']
+           'MixedPrecision', 'SaveBest', 'show_training_loop', 'check_images', 'drop_bad', 'chinese_mnist',
+           'DataLoaders', 'default_device', 'ClassificationInterpretation', 'digits_source', 'kaggle_digits',
+           'kaggle_fetch', 'get_image_files', 'parent_label', 'group_like', 'leak_report', 'near_groups', 'near_pairs',
+           'Learner', 'adamw', 'sgd', 'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'Preds', 'accuracy',
+           'accuracy_multi', 'error_rate', 'f1_score', 'fbeta', 'precision', 'recall', 'skm_metric', 'top_k_accuracy',
+           'CutMix', 'MixUp', 'count_macs', 'count_params', 'create_model', 'digit_net', 'digit_net_large',
+           'digit_net_small', 'linear', 'mlp', 'model_names', 'register_model', 'summary', 'ImageError', 'show_images',
+           'to_uint8', 'Predictor', 'bundle_info', 'inverted', 'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit',
+           'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'FetchError', 'digits_sample', 'mnist',
+           'mnist_folder', 'ColSplitter', 'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter',
+           'StratifiedSplitter', 'label_balance', 'ImageStore', 'IterativeSplitter', 'StratifiedGroupSplitter', 'folds',
+           'check_submission', 'TensorBoardLog', 'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']
 
 # %% ../nbs/12_all.ipynb #c002
 from .augment import Augment, augment_for, show_augs, views_for
@@ -24,14 +25,18 @@ from .blocks import CategoryBlock, ColReader, DataBlock, ImageBlock, ImageDataLo
 from .bodies import VisionNet, create_body, create_head, load_body
 from .bundle import load_learner, save_bundle
 from .callbacks import CSVLog, EMA, EarlyStopping, GradientAccumulation, GradientClip, MixedPrecision, SaveBest, show_training_loop
+from .check import check_images, drop_bad
 from .chinese import chinese_mnist
 from .data import DataLoaders, default_device
 from .interpretation import ClassificationInterpretation
 from .kaggle_source import digits_source, kaggle_digits, kaggle_fetch
 from .labels import get_image_files, parent_label
+from .leaks import group_like, leak_report, near_groups, near_pairs
 from .learner import Learner, adamw, sgd
 from .lite import lite0_weights
 from .losses import BinaryCrossEntropy, CrossEntropyLoss
+
+# %% ../nbs/12_all.ipynb #c003
 from .metrics import Preds, accuracy, accuracy_multi, error_rate, f1_score, fbeta, precision, recall, skm_metric, top_k_accuracy
 from .mixing import CutMix, MixUp
 from .models import (count_macs, count_params, create_model, digit_net, digit_net_large, digit_net_small, linear, mlp, model_names,
@@ -42,22 +47,24 @@ from .recorder import Callback, CancelBatch, CancelEpoch, CancelFit, LossNotFini
 from .report import report
 from .schedules import LRFind, ParamScheduler # and fit_one_cycle, fine_tune, lr_find, … as methods of Learner
 from .sources import FetchError, digits_sample, mnist, mnist_folder
-from .splits import ColSplitter, GrandparentSplitter, GroupSplitter, RandomSplitter, StratifiedSplitter, label_balance, leak_report
+from .splits import ColSplitter, GrandparentSplitter, GroupSplitter, RandomSplitter, StratifiedSplitter, label_balance
 from .store import ImageStore
+from .stratify import IterativeSplitter, StratifiedGroupSplitter, folds
 from .submission import check_submission
 from .tensorboard_log import TensorBoardLog
 from .vision import VisionLearner, cnn_learner, create_cnn, vision_learner
 
-# %% ../nbs/12_all.ipynb #c005
+# %% ../nbs/12_all.ipynb #c006
 _all_ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'CategoryBlock', 'ColReader', 'DataBlock', 'ImageBlock', 'ImageDataLoaders',
          'MultiCategoryBlock', 'read_csv', 'VisionNet', 'create_body', 'create_head', 'load_body', 'load_learner', 'save_bundle', 'CSVLog',
          'EMA', 'EarlyStopping', 'GradientAccumulation', 'GradientClip', 'MixedPrecision', 'SaveBest', 'show_training_loop',
-         'chinese_mnist', 'DataLoaders', 'default_device', 'ClassificationInterpretation', 'digits_source', 'kaggle_digits',
-         'kaggle_fetch', 'get_image_files', 'parent_label', 'Learner', 'adamw', 'sgd', 'lite0_weights', 'BinaryCrossEntropy',
-         'CrossEntropyLoss', 'Preds', 'accuracy', 'accuracy_multi', 'error_rate', 'f1_score', 'fbeta', 'precision', 'recall', 'skm_metric',
-         'top_k_accuracy', 'CutMix', 'MixUp', 'count_macs', 'count_params', 'create_model', 'digit_net', 'digit_net_large',
-         'digit_net_small', 'linear', 'mlp', 'model_names', 'register_model', 'summary', 'ImageError', 'show_images', 'to_uint8',
-         'Predictor', 'bundle_info', 'inverted', 'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report',
-         'LRFind', 'ParamScheduler', 'FetchError', 'digits_sample', 'mnist', 'mnist_folder', 'ColSplitter', 'GrandparentSplitter',
-         'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter', 'label_balance', 'leak_report', 'ImageStore', 'check_submission',
-         'TensorBoardLog', 'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']
+         'check_images', 'drop_bad', 'chinese_mnist', 'DataLoaders', 'default_device', 'ClassificationInterpretation', 'digits_source',
+         'kaggle_digits', 'kaggle_fetch', 'get_image_files', 'parent_label', 'group_like', 'leak_report', 'near_groups', 'near_pairs',
+         'Learner', 'adamw', 'sgd', 'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'Preds', 'accuracy', 'accuracy_multi',
+         'error_rate', 'f1_score', 'fbeta', 'precision', 'recall', 'skm_metric', 'top_k_accuracy', 'CutMix', 'MixUp', 'count_macs',
+         'count_params', 'create_model', 'digit_net', 'digit_net_large', 'digit_net_small', 'linear', 'mlp', 'model_names',
+         'register_model', 'summary', 'ImageError', 'show_images', 'to_uint8', 'Predictor', 'bundle_info', 'inverted', 'Callback',
+         'CancelBatch', 'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'FetchError', 'digits_sample',
+         'mnist', 'mnist_folder', 'ColSplitter', 'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter',
+         'label_balance', 'ImageStore', 'IterativeSplitter', 'StratifiedGroupSplitter', 'folds', 'check_submission', 'TensorBoardLog',
+         'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']

@@ -10,7 +10,8 @@ import math, textwrap, warnings
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from .labels import _LISTS, _few, encode, encode_multi, make_vocab, make_vocab_multi
-from .splits import ROLES, leak_report
+from .leaks import leak_report
+from .splits import ROLES
 from .store import ImageStore, show_images, to_uint8
 
 # %% ../nbs/01c_data.ipynb #c013

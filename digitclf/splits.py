@@ -4,18 +4,16 @@
 
 # %% auto #0
 __all__ = ['ROLES', 'RandomSplitter', 'split_table', 'label_balance', 'StratifiedSplitter', 'GroupSplitter',
-           'GrandparentSplitter', 'ColSplitter', 'leak_report']
+           'GrandparentSplitter', 'ColSplitter']
 
 # %% ../nbs/01a_splits.ipynb #c002
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations
 from numbers import Integral, Real
-from pathlib import Path
 import numpy as np
 import pandas as pd
-from .labels import _factor, _few, natural_key
+from .labels import _LISTS, _factor, _few, _sets, natural_key
 
 # %% ../nbs/01a_splits.ipynb #c007
 ROLES = ('train','valid','test')
@@ -81,14 +79,20 @@ def split_table(
     return out
 
 # %% ../nbs/01a_splits.ipynb #c023
+def _listed(values): return any(isinstance(v, _LISTS) for v in values)
+
 def label_balance(
     table:pd.DataFrame, # One row per image; before a split all rows count as role 'all'
     col:str='label', # Column with the labels; lists of labels are counted one by one
+    label_delim:str|None=None, # What stands between two labels of one text; None: a text is one label
 )->pd.DataFrame: # Rows: labels in natural order; columns: roles; values: number of images
     "How many images of each label each role has."
     _need(table, col)
-    df = pd.DataFrame(dict(label=table[col].to_list(), role=table['role'].to_list() if 'role' in table else 'all'))
-    df = df.explode('label')
+    labels = table[col].to_list()
+    if label_delim is not None or _listed(labels):
+        codes, sets = _sets(labels, None if _listed(labels) else label_delim, allow_empty=True)
+        labels = [sets[c] for c in codes]
+    df = pd.DataFrame(dict(label=labels, role=table['role'].to_list() if 'role' in table else 'all')).explode('label')
     codes, names = _factor(df.label.fillna('(none)'), col)
     counts = pd.crosstab(np.array(names, dtype=object)[codes], df.role.to_numpy(), rownames=[col], colnames=['role'])
     order = [r for r in ROLES if r in counts] + [r for r in counts if r not in ROLES]
@@ -118,7 +122,21 @@ class StratifiedSplitter:
         rank = np.arange(len(by)) - np.repeat(count.cumsum() - count, count) # place within the class
         return _mark(table, rows[by[rank < np.repeat(_share(count, self.valid_pct), count)]])
 
-# %% ../nbs/01a_splits.ipynb #c039
+# %% ../nbs/01a_splits.ipynb #c040
+def _groups(table, col):
+    "The rows to split, the number of each one's group [n], and the groups' names in natural order."
+    _need(table, col)
+    rows = _free(table)
+    codes, names = _factor(table[col].iloc[rows], col, rows)
+    if len(names) == 1: raise ValueError(f"all rows are of one {col}, {names[0]!r}; two sides need two groups")
+    order = sorted(range(len(names)), key=lambda i: natural_key(names[i]))
+    return rows, np.argsort(order)[codes], [names[i] for i in order]
+
+def _check_share(got, pct):
+    if abs(got - pct) > .1: warnings.warn(f"whole groups gave {got:.0%} of the rows to valid, {pct:.0%} wanted: "
+                                          "the groups are few or uneven", stacklevel=3)
+
+# %% ../nbs/01a_splits.ipynb #c041
 @dataclass(frozen=True)
 class GroupSplitter:
     "Hold back whole groups, as near to the wanted share of rows as one pass gets; test rows stay test."
@@ -130,23 +148,17 @@ class GroupSplitter:
         table:pd.DataFrame, # One row per image, [n]
     )->np.ndarray: # Role of each row, [n]
         "Shuffle the groups, take each one that brings the total nearer to the share."
-        _need(table, self.col)
-        rows = _free(table)
-        codes, names = _factor(table[self.col].iloc[rows], self.col, rows)
-        if len(names) == 1: raise ValueError(f"all rows are of one {self.col}, {names[0]!r}; two sides need two groups")
+        rows, codes, names = _groups(table, self.col)
         size, want = np.bincount(codes), self.valid_pct*len(rows)
-        order = np.array(sorted(range(len(names)), key=lambda i: natural_key(names[i])))
-        order, took, total = np.random.default_rng(self.seed).permutation(order), [], 0
+        order, took, total = np.random.default_rng(self.seed).permutation(len(names)), [], 0
         for g in order:
             if abs(total + size[g] - want) < abs(total - want) and len(took) < len(names) - 1:
                 took, total = took+[g], total+size[g]
         if not took: took = [order[size[order].argmin()]]
-        got = size[took].sum()/len(rows)
-        if abs(got - self.valid_pct) > .1: warnings.warn(f"whole groups gave {got:.0%} of the rows to valid, "
-            f"{self.valid_pct:.0%} wanted: the groups are few or uneven", stacklevel=2)
+        _check_share(size[took].sum()/len(rows), self.valid_pct)
         return _mark(table, rows[np.isin(codes, took)])
 
-# %% ../nbs/01a_splits.ipynb #c049
+# %% ../nbs/01a_splits.ipynb #c051
 @dataclass(frozen=True)
 class GrandparentSplitter:
     "Read the role from the folder above the label's folder, in column `id`."
@@ -168,7 +180,7 @@ class GrandparentSplitter:
             "GrandparentSplitter('training', valid_name=None, test_name='testing')")
         return np.array([roles[f] for f in folders], dtype=object)
 
-# %% ../nbs/01a_splits.ipynb #c056
+# %% ../nbs/01a_splits.ipynb #c058
 @dataclass(frozen=True)
 class ColSplitter:
     "Read the role from a column: role names, or True (or 1) where a row is for validation."
@@ -185,29 +197,3 @@ class ColSplitter:
         if not vals.isin([0, 1]).all(): raise ValueError(f"column {self.col} holds "
             f"{_few([repr(v) for v in vals.unique().tolist()])}; expected {ROLES}, or True and False")
         return _mark(table, vals.to_numpy().astype(bool) & ~_is_test(table))
-
-# %% ../nbs/01a_splits.ipynb #c060
-def leak_report(
-    table:pd.DataFrame, # One row per image, with `role`
-    digests:Iterable[str]|None=None, # One text per image, equal where the pixels are, [n]
-    group:str='group', # Column that says which rows belong together; left out where the table has none
-)->pd.DataFrame: # One row per kind of leak and pair of roles; empty: clean
-    "What sits on two sides of the split at once: ids, groups and, given `digests`, images."
-    _need(table, 'role')
-    role, out = table['role'].to_numpy(dtype=object), []
-    odd = sorted({str(r) for r in role} - set(ROLES))
-    if odd: raise ValueError(f"column role holds {_few(odd)}; the roles are {ROLES}: make them with split_table")
-    ids = np.array([str(o) for o in table['id']] if 'id' in table else [f'row {i}' for i in range(len(table))], dtype=object)
-    keys = {k:table[c].to_numpy(dtype=object) for k, c in (('id','id'),('group',group)) if c in table}
-    if digests is not None: keys['image'] = np.array(list(digests), dtype=object)
-    for kind, key in keys.items():
-        if len(key) != len(table): raise ValueError(f"{len(key)} digests for {len(table)} rows; give one per row")
-        sides = {r:pd.Series(ids[role == r], index=pd.Index(key[role == r], dtype=object)) for r in ROLES}
-        for a, b in combinations(ROLES, 2):
-            l, r = sides[a], sides[b]
-            both = l.index[l.index.isin(r.index) & l.index.notna()].unique()
-            if not len(both): continue
-            eg = [f'{l[[k]].iloc[0]} = {r[[k]].iloc[0]}' if kind == 'image' else str(k) for k in both[:3]]
-            out.append(dict(kind=kind, roles=f'{a} + {b}', count=len(both),
-                            rows=int(l.index.isin(both).sum() + r.index.isin(both).sum()), examples=', '.join(eg)))
-    return pd.DataFrame(out, columns=['kind','roles','count','rows','examples'])
