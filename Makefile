@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test check lab walkthroughs bench seeds readme clean
+.PHONY: help setup train test check lab walkthroughs bench seeds recipe transfer readme clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -43,6 +43,12 @@ bench: $(READY) ## measure speed against hand-written loops; results under bench
 
 seeds: $(READY) ## measure the default net's accuracy over three seeds; results under bench/
 	$(BIN)/python bench/accuracy.py
+
+recipe: $(READY) ## choose the default net's recipe on validation digits; results under bench/
+	$(BIN)/python bench/recipe.py
+
+transfer: $(READY) ## measure what a body that knows digits is worth for Chinese characters; results under bench/
+	$(BIN)/python bench/transfer.py
 
 readme: $(READY) ## make README.md from nbs/index.ipynb
 	$(BIN)/python tools/make_readme.py
