@@ -13,8 +13,8 @@ __all__ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'CategoryBlock', 
            'accuracy_multi', 'error_rate', 'f1_score', 'fbeta', 'precision', 'recall', 'skm_metric', 'top_k_accuracy',
            'CutMix', 'MixUp', 'count_macs', 'count_params', 'create_model', 'digit_net', 'digit_net_large',
            'digit_net_small', 'linear', 'mlp', 'model_names', 'register_model', 'summary', 'ImageError', 'show_images',
-           'to_uint8', 'Predictor', 'bundle_info', 'inverted', 'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit',
-           'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'FetchError', 'digits_sample', 'mnist',
+           'to_uint8', 'planet', 'Predictor', 'bundle_info', 'inverted', 'Callback', 'CancelBatch', 'CancelEpoch',
+           'CancelFit', 'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'FetchError', 'digits_sample', 'mnist',
            'mnist_folder', 'ColSplitter', 'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter',
            'StratifiedSplitter', 'label_balance', 'ImageStore', 'IterativeSplitter', 'StratifiedGroupSplitter', 'folds',
            'check_submission', 'TensorBoardLog', 'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']
@@ -42,6 +42,7 @@ from .mixing import CutMix, MixUp
 from .models import (count_macs, count_params, create_model, digit_net, digit_net_large, digit_net_small, linear, mlp, model_names,
                              register_model, summary)
 from .pictures import ImageError, show_images, to_uint8
+from .planet import planet
 from .predictor import Predictor, bundle_info, inverted
 from .recorder import Callback, CancelBatch, CancelEpoch, CancelFit, LossNotFinite
 from .report import report
@@ -63,8 +64,8 @@ _all_ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'CategoryBlock', 'C
          'Learner', 'adamw', 'sgd', 'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'Preds', 'accuracy', 'accuracy_multi',
          'error_rate', 'f1_score', 'fbeta', 'precision', 'recall', 'skm_metric', 'top_k_accuracy', 'CutMix', 'MixUp', 'count_macs',
          'count_params', 'create_model', 'digit_net', 'digit_net_large', 'digit_net_small', 'linear', 'mlp', 'model_names',
-         'register_model', 'summary', 'ImageError', 'show_images', 'to_uint8', 'Predictor', 'bundle_info', 'inverted', 'Callback',
-         'CancelBatch', 'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'FetchError', 'digits_sample',
-         'mnist', 'mnist_folder', 'ColSplitter', 'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter',
-         'label_balance', 'ImageStore', 'IterativeSplitter', 'StratifiedGroupSplitter', 'folds', 'check_submission', 'TensorBoardLog',
-         'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']
+         'register_model', 'summary', 'ImageError', 'show_images', 'to_uint8', 'planet', 'Predictor', 'bundle_info', 'inverted',
+         'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'FetchError',
+         'digits_sample', 'mnist', 'mnist_folder', 'ColSplitter', 'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter',
+         'StratifiedSplitter', 'label_balance', 'ImageStore', 'IterativeSplitter', 'StratifiedGroupSplitter', 'folds', 'check_submission',
+         'TensorBoardLog', 'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']
