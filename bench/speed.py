@@ -1,8 +1,9 @@
 """Speed, as ratios within one run: `make bench`. Results go to bench/speed.json, which nbs/30_benchmarks.ipynb reads.
 
 Each pair does the same work on the same tensors, once through `Learner.fit` and once through a loop written by hand; the two take
-turns, and the ratio is that of their medians. A ratio close to 1 means that the library costs nothing. Names of parts (mlp, resnet18,
-cache) after the command measure only these again.
+turns, and the ratio is that of their medians. A ratio close to 1 means that the library costs nothing. The part `precompute` compares two
+ways of the library: a frozen epoch from pictures, and one from features kept. Names of parts (mlp, resnet18, cache, precompute) after the
+command measure only these again.
 """
 import json, os, platform, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -11,7 +12,9 @@ import torch.nn.functional as F
 from digitclf.blocks import ImageDataLoaders
 from digitclf.learner import Learner, adamw, sgd
 from digitclf.models import create_model
+from digitclf.pictures import to_uint8
 from digitclf.sources import mnist, mnist_folder
+from digitclf.vision import vision_learner
 
 out = Path(__file__).resolve().parent/'speed.json'
 
@@ -44,6 +47,31 @@ def pair(arch, images, table, bs, opt_func, lr, rounds):
     h, f = statistics.median(hand[1:]), statistics.median(fit[1:])
     return dict(images=len(images), bs=bs, by_hand_s=h, learner_s=f, ratio=f/h, ratio_min=min(ratios), ratio_max=max(ratios), rounds=rounds-1)
 
+def seconds(f):
+    "How long a call takes."
+    t = time.perf_counter(); f(); return time.perf_counter() - t
+
+def frozen(images, table, size, bs=64, rounds=5):
+    "Median seconds of a frozen ResNet-50's epoch from pictures and from features, taking turns, and seconds to make the features once."
+    pics = torch.stack([to_uint8(im, size=size) for im in images])
+    dls = ImageDataLoaders.from_arrays(pics, table[['label']].assign(role='train'), bs=bs, device='cpu')
+    learn = vision_learner(dls, 'resnet50')
+    learn.freeze()
+    slow, fast = [], []
+    with learn.no_bar():
+        once = seconds(learn.precompute)
+        features = learn.dls
+        for _ in range(rounds):
+            learn.dls = dls; slow.append(seconds(lambda: learn.fit(1, 1e-3)))
+            learn.dls = features; fast.append(seconds(lambda: learn.fit(1, 1e-3)))
+    ratios = [s/f for s, f in zip(slow[1:], fast[1:])]
+    s, f = statistics.median(slow[1:]), statistics.median(fast[1:])
+    return dict(pictures_s=s, features_s=f, ratio=s/f, ratio_min=min(ratios), ratio_max=max(ratios), once_s=once)
+
+def precompute(images, table, sizes=(28, 64), rounds=5):
+    "The frozen epoch at several sizes, in pixels."
+    return dict(body='resnet50', images=len(images), rounds=rounds-1, sizes={str(n): frozen(images, table, n, rounds=rounds) for n in sizes})
+
 FIRST = """
 import sys
 import torch, pandas, PIL
@@ -67,7 +95,8 @@ def main(parts):
     images, table = mnist()
     images, table, n = images[:60_000], table[:60_000], 6_400
     todo = dict(mlp=lambda: pair('mlp', images, table, 256, sgd, .1, rounds=31),
-                resnet18=lambda: pair('resnet18', images[:n], table[:n], 64, adamw, 1e-3, rounds=5), cache=cache)
+                resnet18=lambda: pair('resnet18', images[:n], table[:n], 64, adamw, 1e-3, rounds=5), cache=cache,
+                precompute=lambda: precompute(images[:640], table[:640]))
     res = json.loads(out.read_text()) if parts and out.exists() else {}
     res['machine'] = dict(cpu=platform.machine(), cores=os.cpu_count(), threads=torch.get_num_threads(),
                           torch=torch.__version__.split('+')[0], python=platform.python_version())

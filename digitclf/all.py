@@ -6,18 +6,21 @@
 __all__ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'CategoryBlock', 'ColReader', 'DataBlock', 'ImageBlock',
            'ImageDataLoaders', 'MultiCategoryBlock', 'read_csv', 'VisionNet', 'create_body', 'create_head', 'load_body',
            'load_learner', 'save_bundle', 'CSVLog', 'EMA', 'EarlyStopping', 'GradientAccumulation', 'GradientClip',
-           'MixedPrecision', 'SaveBest', 'show_training_loop', 'check_images', 'drop_bad', 'chinese_mnist',
-           'DataLoaders', 'default_device', 'ClassificationInterpretation', 'digits_source', 'kaggle_digits',
-           'kaggle_fetch', 'get_image_files', 'parent_label', 'group_like', 'leak_report', 'near_groups', 'near_pairs',
-           'Learner', 'adamw', 'sgd', 'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'Preds', 'accuracy',
-           'accuracy_multi', 'error_rate', 'f1_score', 'fbeta', 'precision', 'recall', 'skm_metric', 'top_k_accuracy',
-           'CutMix', 'MixUp', 'count_macs', 'count_params', 'create_model', 'digit_net', 'digit_net_large',
-           'digit_net_small', 'linear', 'mlp', 'model_names', 'register_model', 'summary', 'ImageError', 'show_images',
-           'to_uint8', 'planet', 'Predictor', 'bundle_info', 'inverted', 'Callback', 'CancelBatch', 'CancelEpoch',
-           'CancelFit', 'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'FetchError', 'digits_sample', 'mnist',
-           'mnist_folder', 'ColSplitter', 'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter',
-           'StratifiedSplitter', 'label_balance', 'ImageStore', 'IterativeSplitter', 'StratifiedGroupSplitter', 'folds',
-           'check_submission', 'TensorBoardLog', 'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']
+           'MixedPrecision', 'SaveBest', 'show_training_loop', 'check_images', 'drop_bad', 'Checkpoint',
+           'chinese_mnist', 'DataLoaders', 'default_device', 'AsymmetricLoss', 'FocalLoss', 'class_weights',
+           'pos_weights', 'ClassificationInterpretation', 'digits_source', 'kaggle_digits', 'kaggle_fetch',
+           'get_image_files', 'parent_label', 'group_like', 'leak_report', 'near_groups', 'near_pairs', 'Learner',
+           'adamw', 'sgd', 'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'accuracy', 'error_rate',
+           'f1_score', 'fbeta', 'precision', 'recall', 'top_k_accuracy', 'CutMix', 'MixUp', 'count_macs',
+           'count_params', 'create_model', 'digit_net', 'digit_net_large', 'digit_net_small', 'linear', 'mlp',
+           'model_names', 'register_model', 'summary', 'accuracy_multi', 'baselines', 'exact_match', 'fbeta_multi',
+           'hamming_loss', 'mean_average_precision', 'precision_multi', 'recall_multi', 'ImageError', 'show_images',
+           'to_uint8', 'planet', 'Predictor', 'bundle_info', 'inverted', 'Preds', 'Callback', 'CancelBatch',
+           'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'skm_metric',
+           'FetchError', 'digits_sample', 'mnist', 'mnist_folder', 'ColSplitter', 'GrandparentSplitter',
+           'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter', 'label_balance', 'ImageStore', 'IterativeSplitter',
+           'StratifiedGroupSplitter', 'folds', 'check_submission', 'TensorBoardLog', 'tune_thresholds', 'VisionLearner',
+           'cnn_learner', 'create_cnn', 'vision_learner']
 
 # %% ../nbs/12_all.ipynb #c002
 from .augment import Augment, augment_for, show_augs, views_for
@@ -26,8 +29,10 @@ from .bodies import VisionNet, create_body, create_head, load_body
 from .bundle import load_learner, save_bundle
 from .callbacks import CSVLog, EMA, EarlyStopping, GradientAccumulation, GradientClip, MixedPrecision, SaveBest, show_training_loop
 from .check import check_images, drop_bad
+from .checkpoint import Checkpoint
 from .chinese import chinese_mnist
 from .data import DataLoaders, default_device
+from .imbalance import AsymmetricLoss, FocalLoss, class_weights, pos_weights
 from .interpretation import ClassificationInterpretation
 from .kaggle_source import digits_source, kaggle_digits, kaggle_fetch
 from .labels import get_image_files, parent_label
@@ -35,37 +40,44 @@ from .leaks import group_like, leak_report, near_groups, near_pairs
 from .learner import Learner, adamw, sgd
 from .lite import lite0_weights
 from .losses import BinaryCrossEntropy, CrossEntropyLoss
+from .metrics import accuracy, error_rate, f1_score, fbeta, precision, recall, top_k_accuracy
 
 # %% ../nbs/12_all.ipynb #c003
-from .metrics import Preds, accuracy, accuracy_multi, error_rate, f1_score, fbeta, precision, recall, skm_metric, top_k_accuracy
 from .mixing import CutMix, MixUp
 from .models import (count_macs, count_params, create_model, digit_net, digit_net_large, digit_net_small, linear, mlp, model_names,
                              register_model, summary)
+from .multilabel import (accuracy_multi, baselines, exact_match, fbeta_multi, hamming_loss, mean_average_precision, precision_multi,
+                                 recall_multi)
 from .pictures import ImageError, show_images, to_uint8
 from .planet import planet
 from .predictor import Predictor, bundle_info, inverted
+from .preds import Preds
 from .recorder import Callback, CancelBatch, CancelEpoch, CancelFit, LossNotFinite
 from .report import report
 from .schedules import LRFind, ParamScheduler # and fit_one_cycle, fine_tune, lr_find, … as methods of Learner
+from .sklearn_scores import skm_metric
 from .sources import FetchError, digits_sample, mnist, mnist_folder
 from .splits import ColSplitter, GrandparentSplitter, GroupSplitter, RandomSplitter, StratifiedSplitter, label_balance
 from .store import ImageStore
 from .stratify import IterativeSplitter, StratifiedGroupSplitter, folds
 from .submission import check_submission
 from .tensorboard_log import TensorBoardLog
+from .thresholds import tune_thresholds
 from .vision import VisionLearner, cnn_learner, create_cnn, vision_learner
 
 # %% ../nbs/12_all.ipynb #c006
 _all_ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'CategoryBlock', 'ColReader', 'DataBlock', 'ImageBlock', 'ImageDataLoaders',
          'MultiCategoryBlock', 'read_csv', 'VisionNet', 'create_body', 'create_head', 'load_body', 'load_learner', 'save_bundle', 'CSVLog',
          'EMA', 'EarlyStopping', 'GradientAccumulation', 'GradientClip', 'MixedPrecision', 'SaveBest', 'show_training_loop',
-         'check_images', 'drop_bad', 'chinese_mnist', 'DataLoaders', 'default_device', 'ClassificationInterpretation', 'digits_source',
-         'kaggle_digits', 'kaggle_fetch', 'get_image_files', 'parent_label', 'group_like', 'leak_report', 'near_groups', 'near_pairs',
-         'Learner', 'adamw', 'sgd', 'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'Preds', 'accuracy', 'accuracy_multi',
-         'error_rate', 'f1_score', 'fbeta', 'precision', 'recall', 'skm_metric', 'top_k_accuracy', 'CutMix', 'MixUp', 'count_macs',
-         'count_params', 'create_model', 'digit_net', 'digit_net_large', 'digit_net_small', 'linear', 'mlp', 'model_names',
-         'register_model', 'summary', 'ImageError', 'show_images', 'to_uint8', 'planet', 'Predictor', 'bundle_info', 'inverted',
-         'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'FetchError',
-         'digits_sample', 'mnist', 'mnist_folder', 'ColSplitter', 'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter',
-         'StratifiedSplitter', 'label_balance', 'ImageStore', 'IterativeSplitter', 'StratifiedGroupSplitter', 'folds', 'check_submission',
-         'TensorBoardLog', 'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']
+         'check_images', 'drop_bad', 'Checkpoint', 'chinese_mnist', 'DataLoaders', 'default_device', 'AsymmetricLoss', 'FocalLoss',
+         'class_weights', 'pos_weights', 'ClassificationInterpretation', 'digits_source', 'kaggle_digits', 'kaggle_fetch',
+         'get_image_files', 'parent_label', 'group_like', 'leak_report', 'near_groups', 'near_pairs', 'Learner', 'adamw', 'sgd',
+         'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'accuracy', 'error_rate', 'f1_score', 'fbeta', 'precision', 'recall',
+         'top_k_accuracy', 'CutMix', 'MixUp', 'count_macs', 'count_params', 'create_model', 'digit_net', 'digit_net_large',
+         'digit_net_small', 'linear', 'mlp', 'model_names', 'register_model', 'summary', 'accuracy_multi', 'baselines', 'exact_match',
+         'fbeta_multi', 'hamming_loss', 'mean_average_precision', 'precision_multi', 'recall_multi', 'ImageError', 'show_images',
+         'to_uint8', 'planet', 'Predictor', 'bundle_info', 'inverted', 'Preds', 'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit',
+         'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'skm_metric', 'FetchError', 'digits_sample', 'mnist', 'mnist_folder',
+         'ColSplitter', 'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter', 'label_balance', 'ImageStore',
+         'IterativeSplitter', 'StratifiedGroupSplitter', 'folds', 'check_submission', 'TensorBoardLog', 'tune_thresholds', 'VisionLearner',
+         'cnn_learner', 'create_cnn', 'vision_learner']

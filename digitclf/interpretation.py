@@ -8,7 +8,8 @@ __all__ = ['ClassificationInterpretation', 'calibration_bins', 'expected_calibra
 # %% ../nbs/09_interpretation.ipynb #c002
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
-from .metrics import Preds, confusion_counts, per_class_report
+from .metrics import confusion_counts, per_class_report
+from .preds import Preds
 from .store import show_images
 
 # %% ../nbs/09_interpretation.ipynb #c016

@@ -13,7 +13,7 @@ import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from torch import nn
 from .losses import activation_for, default_loss, row_losses
-from .metrics import Prediction, Preds, as_prediction
+from .preds import Prediction, Preds, as_prediction
 from .models import MODELS, create_model, layer_groups
 from .recorder import Callback, CancelBatch, CancelEpoch, CancelFit, CancelStep, ProgressCallback, Recorder, listeners
 from .weights import load_tensors, load_weights, save_tensors
@@ -53,14 +53,19 @@ def group_lrs(
     n:int, # Number of layer groups
 )->list: # A float for each group
     "One learning rate a layer group."
-    if isinstance(lr, slice):
-        if lr.stop is None or lr.step is not None: raise ValueError(f"{lr}: write slice(hi) or slice(lo, hi)")
-        lrs = [lr.stop/10]*(n-1) + [lr.stop] if lr.start is None else np.geomspace(lr.start, lr.stop, n).tolist() if n > 1 else [lr.stop]
-    elif isinstance(lr, (list, tuple, np.ndarray)): lrs = [float(l) for l in lr]
-    else: lrs = [float(lr)]*n
-    if len(lrs) != n: raise ValueError(f"{len(lrs)} learning rates for {n} layer groups: give one for each, a slice, or a single number")
+    try: lrs = _spread(lr, n) if isinstance(lr, slice) else [float(lr)]*n if np.ndim(lr) == 0 else [float(l) for l in lr]
+    except (TypeError, ValueError) as e:
+        raise ValueError(f"learning rate {lr!r}: give a number, slice(hi), slice(lo, hi) with both above zero, or a number for each layer group") from e
+    if len(lrs) != n: raise ValueError(f"{len(lrs)} learning rates for {n} layer group{'s'*(n > 1)}: give one for each, a slice, or a single number")
     if not all(np.isfinite(l) and l >= 0 for l in lrs): raise ValueError(f"learning rate {lr}: it must be a finite number, not below zero")
     return lrs
+
+def _spread(lr, n):
+    "Rates of a slice."
+    if lr.step is not None: raise ValueError("a slice of three parts")
+    if lr.start is None or n == 1: return [float(lr.stop)/10]*(n - 1) + [float(lr.stop)]
+    if not float(lr.start) > 0: raise ValueError("equal factors from zero lead nowhere")
+    return np.geomspace(float(lr.start), float(lr.stop), n).tolist()
 
 # %% ../nbs/06b_learner.ipynb #c016
 class Learner:
@@ -87,7 +92,7 @@ class Learner:
         self.loss_func = default_loss(dls) if loss_func is None else loss_func
         self.recorder = Recorder(metrics, train_metrics)
         self.cbs = [self.recorder, ProgressCallback(), *_listify(cbs)]
-        self.opt, self.epoch, self.n_epoch, self.fit_epoch, self.training, self._events = None, 0, 0, 0, False, {}
+        self.opt, self.epoch, self.n_epoch, self.fit_epoch, self.first_epoch, self.training, self._events = None, 0, 0, 0, 0, False, {}
 
     def run(self, event:str):
         "Call all who listen to the event."
@@ -168,13 +173,14 @@ def fit(self:Learner,
     cbs=None, # Callbacks for this fit alone
 ):
     "Train; the rate stays as it is unless a callback moves it."
-    if n_epoch < 1: raise ValueError(f"n_epoch={n_epoch}: train for at least one epoch")
-    self.n_epoch, self.lrs = n_epoch, group_lrs(self.lr if lr is None else lr, len(self.groups))
+    if not isinstance(n_epoch, (int, np.integer)) or n_epoch < 1: raise ValueError(f"n_epoch={n_epoch!r}: train for at least one epoch, a whole number of them")
+    self.n_epoch, self.first_epoch, self.lrs = int(n_epoch), 0, group_lrs(self.lr if lr is None else lr, len(self.groups))
     self.prepare_opt(wd)
+    self.opt.zero_grad() # of a fit that was interrupted
     with self.listening(cbs), torch.random.fork_rng(devices=[self.device] if self.device.type == 'cuda' else []):
         try:
             self.run('before_fit')
-            for self.fit_epoch in range(n_epoch): self.one_epoch()
+            for self.fit_epoch in range(self.first_epoch, n_epoch): self.one_epoch()
         except CancelFit: pass
         finally: self.run('after_fit')
 
@@ -208,7 +214,9 @@ def groups(self:Learner)->list: "Layer groups of the model, from input to output
 @patch
 def prepare_opt(self:Learner, wd:float=None):
     "Make the optimiser if there is none, and group its parameters by this fit's rates and decay."
-    groups = param_groups(self.groups, self.wd if wd is None else wd, self.lrs)
+    wd = self.wd if wd is None else wd
+    if isinstance(wd, str) or not 0 <= wd < float('inf'): raise ValueError(f"wd={wd!r}: weight decay is a number, zero or more")
+    groups = param_groups(self.groups, wd, self.lrs)
     if self.opt is None: self.opt = self.opt_func(groups, lr=self.lrs[-1])
     else:
         rest = {k: v for k, v in self.opt.param_groups[0].items() if k not in groups[0]}
@@ -222,7 +230,8 @@ def freeze_to(self:Learner,
 ):
     "Freeze the first layer groups, except their normalisation layers; the optimiser starts afresh."
     gs = self.groups
-    if not -len(gs) <= n < len(gs): raise ValueError(f"freeze_to({n}): this model has {len(gs)} layer group{'s'*(len(gs) > 1)}")
+    if not isinstance(n, int) or not -len(gs) <= n < len(gs):
+        raise ValueError(f"freeze_to({n!r}): this model has {len(gs)} layer group{'s'*(len(gs) > 1)}; give a whole number from {-len(gs)} to {len(gs) - 1}")
     for i, mods in enumerate(gs):
         for m in (m for mod in mods for m in mod.modules()):
             for p in m.parameters(recurse=False): p.requires_grad_(i >= n % len(gs) or isinstance(m, _norms))
@@ -331,11 +340,14 @@ def save(self:Learner,
 )->Path:
     "Write the weights."
     tensors, meta = {f'model.{k}': v for k, v in self.model.state_dict().items()}, dict(kind='learner', epoch=self.epoch)
-    if with_opt and self.opt is not None:
-        names, group = {p: n for n, p in self.model.named_parameters()}, self.opt.param_groups[0]
-        tensors.update({f'opt.{names[p]}/{k}': v for p, d in self.opt.state.items() for k, v in d.items() if torch.is_tensor(v)})
-        meta['opt'] = {k: group[k] for k in ('betas', 'momentum') if k in group}
+    if with_opt and self.opt is not None: tensors, meta = tensors | _opt_tensors(self), dict(meta, opt=_opt_numbers(self))
     return save_tensors(self._file(name), tensors, meta)
+
+def _opt_tensors(learn):
+    names = {p: n for n, p in learn.model.named_parameters()}
+    return {f'opt.{names[p]}/{k}': v for p, d in learn.opt.state.items() for k, v in d.items() if torch.is_tensor(v)}
+
+def _opt_numbers(learn): return {k: learn.opt.param_groups[0][k] for k in ('betas', 'momentum') if k in learn.opt.param_groups[0]}
 
 @patch
 def _file(self:Learner, name): return self.path/'models'/f'{name}.safetensors'
@@ -350,11 +362,17 @@ def load(self:Learner, name:str)->Learner:
     load_weights(self.model, {k[6:]: v for k, v in tensors.items() if k.startswith('model.')}, str(file))
     self.opt = None
     if 'opt' in meta:
-        self.epoch, self.lrs, params = meta['epoch'], group_lrs(self.lr, len(self.groups)), dict(self.model.named_parameters())
+        self.epoch, self.lrs = meta['epoch'], group_lrs(self.lr, len(self.groups))
         self.prepare_opt()
-        for g in self.opt.param_groups: g.update({k: tuple(v) if isinstance(v, list) else v for k, v in meta['opt'].items()})
-        for k, v in tensors.items():
-            if not k.startswith('opt.'): continue
-            name, key = k[4:].rsplit('/', 1)
-            self.opt.state[params[name]][key] = v.to(params[name].device)
+        _fill_opt(self, tensors, meta['opt'])
     return self
+
+def _fill_opt(learn, tensors, numbers):
+    "Give the optimiser the memory that was kept."
+    params = dict(learn.model.named_parameters())
+    learn.opt.state.clear()
+    for g in learn.opt.param_groups: g.update({k: tuple(v) if isinstance(v, list) else v for k, v in numbers.items()})
+    for k, v in tensors.items():
+        if not k.startswith('opt.'): continue
+        name, key = k[4:].rsplit('/', 1)
+        learn.opt.state[params[name]][key] = v.to(params[name].device)

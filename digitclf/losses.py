@@ -143,17 +143,17 @@ class BinaryCrossEntropy:
         reduction:str='mean', # 'mean' over all bits, or 'none': the mean of each row
     )->Tensor: # Loss in nats per bit: a scalar, or [B] for 'none'
         _check_bits(logits, y, reduction)
-        logits, y = _wide(logits), y*(1-self.smoothing) + self.smoothing/2
-        if self.pos_weight is not None: self.pos_weight = self.pos_weight.to(logits)
-        bits = F.binary_cross_entropy_with_logits(logits, y.to(logits.dtype), pos_weight=self.pos_weight, reduction='none')
+        logits = _wide(logits)
+        bits = self.bits(logits, y.to(logits.dtype))
         return bits.mean(1) if reduction == 'none' else bits.mean()
 
-    def activation(self, logits:Tensor)->Tensor:
-        "Probabilities, [B, n_cls]: each class by itself."
-        return _wide(logits).sigmoid()
-    def decode(self, probs:Tensor, thresh:float=.5)->Tensor:
-        "Which labels are predicted, bool [B, n_cls]."
-        return probs > thresh
+    def bits(self, logits:Tensor, y:Tensor)->Tensor:
+        "Loss of each bit in nats, [B, n_cls]; a loss of another shape overrides this."
+        y = y*(1-self.smoothing) + self.smoothing/2
+        if self.pos_weight is not None: self.pos_weight = self.pos_weight.to(logits)
+        return F.binary_cross_entropy_with_logits(logits, y, pos_weight=self.pos_weight, reduction='none')
+    def activation(self, logits:Tensor)->Tensor: "Probabilities, [B, n_cls]: each class by itself."; return _wide(logits).sigmoid()
+    def decode(self, probs:Tensor, thresh:float=.5)->Tensor: "Which labels are predicted, bool [B, n_cls]."; return probs > thresh
     def __repr__(self): return _shown(self, smoothing=self.smoothing, pos_weight=self.pos_weight)
 
 # %% ../nbs/03_losses.ipynb #c088

@@ -107,6 +107,7 @@ class CutMix(_Mixer):
     "Paste a box of another image into each training image, and weigh the loss by area."
     alpha, stream = 1., 8
     def mix(self, xb, lam):
+        if xb.ndim != 4: raise ValueError(f"CutMix cuts pictures [B,C,H,W], and this batch is {list(xb.shape)}; for precomputed features take MixUp, or learn.from_images()")
         mid, (h, w) = self.rng.random((2, len(lam) if self.per == 'image' else 1)), xb.shape[2:]
         box = cut_boxes(lam, np.broadcast_to(mid, (2, len(lam))), (h, w))
         y0, y1, x0, x1 = box

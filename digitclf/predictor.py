@@ -20,9 +20,9 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 import digitclf.bodies, digitclf.lite # they register models that a file may name
 from .data import default_device, normalise
 from .losses import activation_for
-from .metrics import Prediction, Preds, as_prediction
 from .models import create_model
 from .pictures import METHODS, _settings, to_uint8
+from .preds import Prediction, Preds, as_prediction
 from .weights import load_tensors, load_weights, misfit, save_tensors, tensor_shapes
 
 # %% ../nbs/10a_predictor.ipynb #c010

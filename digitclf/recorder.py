@@ -260,7 +260,7 @@ class ProgressCallback(Callback):
     def before_fit(self, learn):
         self.kind, self.first = self.where or where_shown(), len(learn.recorder.rows)
         self.shown, self.handle, self.cols = len(learn.recorder.rows), None, None
-        self.total = learn.n_epoch*(len(learn.dls.train) + (len(learn.dls.valid) if learn.dls.valid is not None else 0))
+        self.total = (learn.n_epoch - getattr(learn, 'first_epoch', 0))*(len(learn.dls.train) + (len(learn.dls.valid) if learn.dls.valid is not None else 0))
         self.done, self._next, self._t0 = 0, 0, time.perf_counter()
         self.bar = tqdm(total=self.total, leave=False, unit='batch', mininterval=self.every) if self.kind == 'terminal' else None
 

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 import pandas as pd
 from .interpretation import ClassificationInterpretation
-from .metrics import Preds
+from .preds import Preds
 from .recorder import plot_losses, plot_lr
 
 # %% ../nbs/09b_report.ipynb #c012

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
-from .learner import Learner, group_lrs
+from .learner import Learner, _listify, group_lrs
 from .recorder import Callback, CancelEpoch, CancelFit, smooth
 
 # %% ../nbs/07_schedules.ipynb #c007
@@ -66,25 +66,28 @@ def fit_one_cycle(self:Learner,
     wd:float=None, cbs=None, # As in `fit`
 ):
     "Up and down once, cosine both ways."
-    lr, (m0, m1, m2) = np.array(group_lrs(self.lr if lr_max is None else lr_max, len(self.groups))), moms or self.moms
-    shares = [pct_start, 1 - pct_start]
+    lr, moms, shares = np.array(group_lrs(self.lr if lr_max is None else lr_max, len(self.groups))), self.moms if moms is None else moms, [pct_start, 1 - pct_start]
+    if not 0 <= pct_start <= 1: raise ValueError(f"pct_start={pct_start}: the share of the time for the way up, from 0 to 1")
+    if not (div > 0 and div_final > 0): raise ValueError(f"div={div}, div_final={div_final}: they divide the highest rate, so they are above zero")
+    if len(moms) != 3: raise ValueError(f"moms={moms}: three numbers, momentum at start, peak and end")
+    m0, m1, m2 = moms
     sched = ParamScheduler(chain(shares, [partial(cos, lr/div, lr), partial(cos, lr, lr/div_final)]),
                            chain(shares, [partial(cos, m0, m1), partial(cos, m1, m2)]))
-    self.fit(n_epoch, lr, wd, [sched, *(cbs or [])])
+    self.fit(n_epoch, lr, wd, [sched, *_listify(cbs)])
 
 # %% ../nbs/07_schedules.ipynb #c024
 @patch
 def fit_cos(self:Learner, n_epoch:int, lr_max=None, wd:float=None, cbs=None):
     "Cosine from `lr_max` to zero."
     lr = np.array(group_lrs(self.lr if lr_max is None else lr_max, len(self.groups)))
-    self.fit(n_epoch, lr, wd, [ParamScheduler(partial(cos, lr, 0.)), *(cbs or [])])
+    self.fit(n_epoch, lr, wd, [ParamScheduler(partial(cos, lr, 0.)), *_listify(cbs)])
 
 @patch
 def fit_flat_cos(self:Learner, n_epoch:int, lr=None, div_final:float=1e5, pct_start:float=.75, wd:float=None, cbs=None):
     "Constant for `pct_start` of the time, then cosine to `lr/div_final`."
     lr = np.array(group_lrs(self.lr if lr is None else lr, len(self.groups)))
     flat = chain([pct_start, 1 - pct_start], [lambda pos: lr, partial(cos, lr, lr/div_final)])
-    self.fit(n_epoch, lr, wd, [ParamScheduler(flat), *(cbs or [])])
+    self.fit(n_epoch, lr, wd, [ParamScheduler(flat), *_listify(cbs)])
 
 # %% ../nbs/07_schedules.ipynb #c026
 @patch
@@ -100,7 +103,7 @@ def fit_sgdr(self:Learner,
     lens = np.array([cycle_len*cycle_mult**i for i in range(n_cycles)])
     lr = np.array(group_lrs(self.lr if lr_max is None else lr_max, len(self.groups)))
     saw = chain(lens/lens.sum(), [partial(cos, lr, 0.)]*n_cycles)
-    self.fit(int(lens.sum()), lr, wd, [ParamScheduler(saw), *(cbs or [])])
+    self.fit(int(lens.sum()), lr, wd, [ParamScheduler(saw), *_listify(cbs)])
 
 # %% ../nbs/07_schedules.ipynb #c031
 @patch
@@ -113,13 +116,14 @@ def fine_tune(self:Learner,
     wd:float=None, cbs=None, # As in `fit`
 ):
     "Frozen for `freeze_epochs`, then unfrozen with half the rate, spread over the layer groups."
+    if isinstance(base_lr, slice) or np.ndim(base_lr): raise ValueError(f"base_lr={base_lr!r}: one number; fine_tune spreads it over the layer groups itself, by lr_mult")
     self.freeze()
     self.fit_one_cycle(freeze_epochs, base_lr, pct_start=.99, wd=wd, cbs=cbs)
     base_lr /= 2
     self.unfreeze()
     self.fit_one_cycle(epochs, slice(base_lr/lr_mult, base_lr), pct_start=pct_start, div=div, wd=wd, cbs=cbs)
 
-# %% ../nbs/07_schedules.ipynb #c033
+# %% ../nbs/07_schedules.ipynb #c034
 class _Finder(Callback):
     order = 10
     def __init__(self, start, end, n, stop): self.rates, self.stop, self.losses, self.avg = np.geomspace(start, end, n), stop, [], 0.
@@ -134,7 +138,7 @@ class _Finder(Callback):
         sm = smooth(self.losses)
         if len(sm) > 10 and sm[-1] > self.stop*min(sm): raise CancelFit
 
-# %% ../nbs/07_schedules.ipynb #c035
+# %% ../nbs/07_schedules.ipynb #c036
 def steep(lrs, losses): "The rate where the loss falls fastest."; return lrs[:-1][np.argmin(np.diff(losses)/np.diff(np.log(lrs)))]
 def minimum(lrs, losses): "A tenth of the rate with the lowest loss."; return lrs[np.argmin(losses)]/10
 
@@ -158,7 +162,7 @@ def slide(lrs, losses, width=15, thresh=.005):
         found = lrs[hi-width]
     return found
 
-# %% ../nbs/07_schedules.ipynb #c040
+# %% ../nbs/07_schedules.ipynb #c041
 @dataclass
 class LRFind:
     "What `lr_find` saw, and what follows from it; a suggestion is None where the loss never clearly fell."
@@ -177,7 +181,7 @@ class LRFind:
     def suggestions(self)->pd.Series: "The four numbers."; return pd.Series({k: getattr(self, k) for k in ('valley', 'steep', 'minimum', 'slide')}, dtype=object)
     def __repr__(self): return 'LRFind(' + ', '.join(f'{k}={v:.2e}' if v else f'{k}=None' for k, v in self.suggestions().items()) + ')'
 
-# %% ../nbs/07_schedules.ipynb #c041
+# %% ../nbs/07_schedules.ipynb #c042
 @patch
 def plot(self:LRFind, ax=None):
     "Loss against rate, with the suggestions marked."
@@ -191,7 +195,7 @@ def plot(self:LRFind, ax=None):
     if ax.get_legend_handles_labels()[0]: ax.legend()
     return ax
 
-# %% ../nbs/07_schedules.ipynb #c042
+# %% ../nbs/07_schedules.ipynb #c043
 @patch
 def lr_find(self:Learner,
     start_lr:float=1e-7, end_lr:float=10., # Rates at both ends

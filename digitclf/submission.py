@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 import pandas as pd, torch
 from fastcore.basics import patch
-from .metrics import Preds
+from .preds import Preds
 
 # %% ../nbs/09c_submission.ipynb #c015
 def _few(items, n=3):

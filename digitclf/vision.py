@@ -118,8 +118,8 @@ def _precompute_check(learn, views):
         raise TypeError(f"precompute needs a body and a head that can be told apart; this model is a {type(model).__name__}: make it with vision_learner")
     if not all(isinstance(dl, (Batches, type(None))) for dl in (dls.train, dls.valid)):
         raise TypeError("precompute needs to know which picture is which, and plain loaders don't tell; make the data with a from_… method")
-    if views < 0 or views and dls.train.augment is None:
-        raise ValueError(f"views={views}: " + ("0 or more, please" if views < 0 else "the training data has no augmentation to draw views from; make it with augment="))
+    if not isinstance(views, int) or views < 0 or views and dls.train.augment is None:
+        raise ValueError(f"views={views!r}: " + ("a whole number, 0 or more" if not isinstance(views, int) or views < 0 else "the training data has no augmentation to draw views from; make it with augment="))
 
 # %% ../nbs/07b_vision.ipynb #c033
 @patch(as_prop=True)

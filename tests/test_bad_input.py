@@ -6,25 +6,35 @@ import numpy as np, pandas as pd, pytest, torch
 from PIL import Image
 from torch import nn
 from digitclf.augment import Augment, augment_for, views_for
+from digitclf.bodies import load_body
 from digitclf.bundle import load_learner, save_bundle
 from digitclf.cli import predict_main, train_main
 from digitclf.blocks import DataBlock, ImageBlock, ImageDataLoaders, read_csv
 from digitclf.data import Batches
+from digitclf.decisions import decide
+from digitclf.imbalance import AsymmetricLoss, class_weights, pos_weights
 from digitclf.interpretation import ClassificationInterpretation
 from digitclf.kaggle_source import check_pixel_csv, kaggle_digits, kaggle_fetch, write_pixel_csv
 from digitclf.learner import Learner
 from digitclf.losses import BinaryCrossEntropy, CrossEntropyLoss
-from digitclf.metrics import Preds, accuracy, accuracy_multi, skm_metric, top_k_accuracy
+from digitclf.metrics import accuracy, as_metric, top_k_accuracy
+from digitclf.mixing import CutMix, MixUp
 from digitclf.models import create_model, register_model, summary
+from digitclf.multilabel import accuracy_multi, baselines, mean_average_precision
 from digitclf.pictures import ImageError, show_images, to_uint8
 from digitclf.predictor import Predictor, bundle_info
+from digitclf.preds import Preds
 from digitclf.recorder import Callback, LossNotFinite
 from digitclf.report import report
+from digitclf.sklearn_scores import skm_metric
 from digitclf.sources import FetchError, digits_sample, fetch, mnist, parse_idx, read_idx, safe_extract, write_folder
 from digitclf.labels import encode, get_image_files, make_vocab
 from digitclf.splits import ColSplitter, GrandparentSplitter, GroupSplitter, RandomSplitter, StratifiedSplitter, split_table
 from digitclf.store import ImageStore
 from digitclf.submission import check_submission
+from digitclf.tensorboard_log import TensorBoardLog
+from digitclf.thresholds import tune_thresholds
+from digitclf.vision import VisionLearner, vision_learner
 from digitclf.weights import load_tensors, save_tensors
 import digitclf.schedules
 
@@ -59,6 +69,9 @@ def world(tmp_path_factory):
     bundle = learn.export(at/'model.safetensors')
     bundle.with_name('cut.safetensors').write_bytes(bundle.read_bytes()[:-50])
     learn.save('kept')
+    vision = vision_learner(dls, 'digit_net_small', path=at)
+    body = {f'body.{k}': v for k, v in vision.model.body.state_dict().items()}
+    save_tensors(at/'body.safetensors', {k: v for k, v in body.items() if k != 'body.body.0.0.weight'} | {'body.extra.weight': torch.ones(1)})
     tensors, head = load_tensors(bundle)
     def forge(name, tensors=tensors, **changes): return save_tensors(at/f'{name}.safetensors', tensors, head | changes)
     forge('newer', format=99)
@@ -74,7 +87,7 @@ def world(tmp_path_factory):
     forge('nan', {k: v*float('nan') for k, v in tensors.items()})
     forge('less', {k: v for k, v in list(tensors.items())[1:]})
     forge('more', tensors | dict(extra=torch.ones(1)))
-    return SimpleNamespace(at=at, images=images, table=table, dls=dls, learn=learn, preds=learn.get_preds(), bundle=bundle,
+    return SimpleNamespace(at=at, images=images, table=table, dls=dls, learn=learn, vision=vision, preds=learn.get_preds(), bundle=bundle,
                            good=np.array(images[0]), x=torch.randn(4, 10), y=torch.arange(4))
 
 @pytest.fixture
@@ -166,6 +179,22 @@ CASES = [
     ('bits against classes', lambda w: accuracy_multi(w.x, w.y), ValueError, 'use accuracy'),
     ('more guesses than classes', lambda w: top_k_accuracy(w.x, w.y, k=11), ValueError, 'there are 10 classes'),
     ('unknown score', lambda w: skm_metric('f2_score'), ValueError, 'not a classification score'),
+    ('threshold of 20', lambda w: as_metric(accuracy_multi, thresh=20), ValueError, 'is not in 0..1'),
+    ('threshold of NaN', lambda w: as_metric(accuracy_multi, thresh=[.5, float('nan')]), ValueError, 'threshold nan of label 1'),
+    ('fewer thresholds than labels', lambda w: accuracy_multi(w.x, (w.x > 0).float(), thresh=[.5]*3), ValueError, '3 thresholds for 10 labels'),
+    ('an option misspelt', lambda w: as_metric(accuracy_multi, tresh=.2), ValueError, 'no option tresh'),
+    ('bits of two', lambda w: accuracy_multi(w.x, (w.x > 0)*2.), ValueError, 'targets are 0 or 1'),
+    ('scores of NaN', lambda w: mean_average_precision(w.x*float('nan'), (w.x > 0).float()), ValueError, 'the model has diverged'),
+    ('baselines of classes', lambda w: baselines(w.y), ValueError, 'one label per image'),
+    ('a decision of no kind', lambda w: decide(w.x.sigmoid(), dict(kind='f2')), ValueError, 'expected dict(kind='),
+    ('logits decided', lambda w: decide(w.x*9), ValueError, 'are these logits'),
+    ('a decision for one label', lambda w: Preds(list('abcd'), w.x.softmax(1), decision=.2), ValueError, 'needs no decision'),
+    ('thresholds for one label', lambda w: tune_thresholds(w.preds, accuracy_multi), ValueError, 'has no threshold'),
+    ('thresholds for a ranking', lambda w: tune_thresholds(several(w), mean_average_precision), ValueError, 'no threshold to tune'),
+    ('more folds than rows', lambda w: tune_thresholds(several(w), accuracy_multi), ValueError, '5 folds for 4 rows'),
+    ('weights without rows', lambda w: class_weights(w.y, vocab=list('abcde')), ValueError, 'no row of class e'),
+    ('weights of classes for bits', lambda w: pos_weights(w.y), ValueError, 'use class_weights'),
+    ('a margin of one', lambda w: AsymmetricLoss(clip=1.), ValueError, 'not in [0, 1)'),
     ('predictions of NaN', lambda w: Preds(list('abcd'), w.x*float('nan')), ValueError, 'the model has diverged'),
     ('logits for probabilities', lambda w: Preds(list('abcd'), w.x*9), ValueError, 'are these logits'),
     # models and training
@@ -178,6 +207,26 @@ CASES = [
     ('rate of NaN', lambda w: w.learn.fit(1, float('nan')), ValueError, 'it must be a finite number'),
     ('rate below zero', lambda w: w.learn.fit_one_cycle(1, -1.), ValueError, 'not below zero'),
     ('two rates for one group', lambda w: w.learn.fit(1, [1e-3, 1e-2]), ValueError, '2 learning rates for 1 layer group'),
+    ('two rates for three groups', lambda w: w.vision.fit_one_cycle(1, [1e-3, 1e-2]), ValueError, '2 learning rates for 3 layer groups: give one for each'),
+    ('a rate in words', lambda w: w.vision.fit(1, 'fast'), ValueError, "learning rate 'fast': give a number, slice(hi), slice(lo, hi)"),
+    ('rates from zero', lambda w: w.vision.fit_sgdr(1, 1, slice(0, 1e-2)), ValueError, 'both above zero'),
+    ('a table of rates', lambda w: w.vision.fit_one_cycle(1, np.ones((3, 3))), ValueError, 'a number for each layer group'),
+    ('rates for fine_tune', lambda w: w.vision.fine_tune(1, [1e-4, 1e-3, 1e-2]), ValueError, 'fine_tune spreads it over the layer groups itself'),
+    ('half an epoch', lambda w: w.vision.fit(.5), ValueError, 'a whole number of them'),
+    ('decay below zero', lambda w: w.vision.fit(1, wd=-.1), ValueError, 'zero or more'),
+    ('a group that is not there', lambda w: w.vision.freeze_to(3), ValueError, 'has 3 layer groups; give a whole number from -3 to 2'),
+    ('a group by name', lambda w: w.vision.freeze_to('head'), ValueError, 'give a whole number from -3 to 2'),
+    ('freezing what has no groups', lambda w: w.learn.freeze(), ValueError, 'this model has one layer group'),
+    ('tuning what has no groups', lambda w: w.learn.fine_tune(1), ValueError, 'this model has one layer group'),
+    ('features of what has no body', lambda w: VisionLearner(w.dls, 'linear').precompute(), TypeError, 'make it with vision_learner'),
+    ('weights of another body', lambda w: vision_learner(w.dls, 'digit_net_small', weights=w.at/'body.safetensors'), ValueError,
+     "missing: body.0.0.weight; unexpected: extra.weight"),
+    ('weights of no name', lambda w: vision_learner(w.dls, 'digit_net_small', weights='imagenet'), ValueError, "has no weights 'imagenet'"),
+    ('a log where a file is', lambda w: quiet(Learner(w.dls, 'linear')).fit(1, cbs=TensorBoardLog(w.at/'good.png')), OSError, 'nothing can be written in'),
+    ('a log below a file', lambda w: quiet(Learner(w.dls, 'linear')).fit(1, cbs=TensorBoardLog(w.at/'good.png'/'log')), OSError, 'name another folder'),
+    ('MixUp with a loss of batches', lambda w: quiet(Learner(w.dls, 'linear', batch_loss)).fit(1, cbs=MixUp()), ValueError, "batch_loss can't give it: use CrossEntropyLoss()"),
+    ('CutMix with a loss of batches', lambda w: quiet(Learner(w.dls, 'linear', batch_loss)).fit(1, cbs=CutMix()), ValueError, "or CutMix(per='batch')"),
+    ('CutMix on features', lambda w: quiet(vision_learner(w.dls, 'digit_net_small', precompute=True)).fit(1, cbs=CutMix()), ValueError, 'take MixUp'),
     ('cycles of no length', lambda w: w.learn.fit_sgdr(1, 0), ValueError, 'whole numbers from 1 on'),
     ('a loss that is NaN', lambda w: quiet(Learner(w.dls, 'linear', lambda p, y: p.sum()*float('nan'))).fit(1), LossNotFinite, 'try a lower learning rate'),
     ('a callback of a wrong name', lambda w: type('C', (Callback,), dict(after_bach=None)), TypeError, "unknown event 'after_bach'"),
@@ -245,10 +294,13 @@ def submit(w, path=None, probs=None, **kw):
     if probs is not None: preds.probs[0] = probs
     if 'id_of' in kw: kw['names'] = dict(zip(preds.vocab, 'abcdefghij'))
     return preds.to_submission(path or w.at/'new'/'submission.csv', **kw)
+def several(w): return Preds(list('abcd'), w.x.sigmoid(), (w.x > 0).float(), multi=True)
 
 def quiet(learn):
     learn.cbs = learn.cbs[:1]
     return learn
+
+def batch_loss(logits, y): return nn.functional.cross_entropy(logits, y)
 
 class Failing(Callback):
     order = -1
@@ -270,6 +322,17 @@ def test_one_bad_file_does_not_lose_the_others(w):
     got = Predictor(w.bundle, 'cpu').predict_many([w.at/n for n in names])
     assert got.error.isna().tolist() == [True, False, False, False, False, True]
     assert got.prediction[0] == got.prediction[5] and got.id.tolist() == [str(w.at/n) for n in names]
+
+def test_refused_weights_change_nothing(w):
+    before = {k: v.clone() for k, v in w.vision.model.state_dict().items()}
+    with pytest.raises(ValueError, match='missing: body.0.0.weight; unexpected: extra.weight'): load_body(w.vision.model.body, w.at/'body.safetensors')
+    assert all(torch.equal(v, before[k]) for k, v in w.vision.model.state_dict().items()) and w.vision.history.empty
+
+@pytest.mark.parametrize('cb', [MixUp(), CutMix()], ids=str)
+def test_a_refused_mix_leaves_the_loss_alone(w, cb):
+    learn = quiet(Learner(w.dls, 'linear', batch_loss))
+    with pytest.raises(ValueError): learn.fit(1, cbs=cb)
+    assert learn.loss_func is batch_loss and learn.history.empty and learn.epoch == 0
 
 # No room: whatever was there before stays as it was.
 
