@@ -10,10 +10,12 @@ import math, warnings
 from pathlib import Path
 import torch
 from fastcore.basics import patch
+from .bodies import VisionNet
 from .data import DataLoaders, default_device
 from .learner import Learner
 from .losses import activation_for
 from .predictor import Predictor, bundle_header, bundle_info, load_bundle, write_bundle
+from .vision import VisionLearner
 
 # %% ../nbs/10b_bundle.ipynb #c004
 _all_ = ['Predictor', 'bundle_header', 'bundle_info', 'load_bundle', 'write_bundle']
@@ -105,9 +107,9 @@ def load_learner(
     dls=None, # `DataLoaders` to go on training with; None: it can predict only
     device=None, # Without `dls`: None picks `default_device()`
     **kw, # To `Learner`: metrics, lr, loss_func, cbs, …
-)->Learner:
+)->Learner: # A `VisionLearner` where the model is a body with a head
     "A learner around a bundle's model."
     model, h = load_bundle(path, device if dls is None else dls.device)
     if dls is None: dls = NoData(h, device)
     else: _check_data(h, dls, path)
-    return Learner(dls, model, **kw)
+    return (VisionLearner if isinstance(model, VisionNet) else Learner)(dls, model, **kw)
