@@ -276,21 +276,24 @@ def score_as(
     return m.compute()
 
 # %% ../nbs/04b_multilabel.ipynb #c079
+def _answers(targs, vocab):
+    "Targets that can be scored, and the probabilities of answers that look at no image, by what they say."
+    targs = torch.as_tensor(targs).cpu().float()
+    _pair(torch.zeros_like(targs), targs)
+    names = [str(i) for i in range(targs.shape[1])] if vocab is None else list(vocab)
+    if len(names) != targs.shape[1]: raise ValueError(f"{len(names)} names for {targs.shape[1]} labels")
+    sets, n = targs.unique(dim=0, return_counts=True)
+    often = sets[n.argmax()].double()
+    said = {'nothing': torch.zeros_like(often), 'commonest set: ' + ' '.join(v for v, b in zip(names, often) if b): often,
+            'base rates': targs.double().mean(0)}
+    return targs, {k: p.expand(len(targs), -1) for k, p in said.items()}
+
 def baselines(
     targs:Tensor, # 1 where the label is present, else 0, [n, n_cls]
     metrics=None, # Metric functions, `partial`s or objects; None takes four usual ones
     vocab:list=None, # Name of each label, [n_cls]; None numbers them
 )->pd.DataFrame: # A row for each answer, a column for each metric
     "Scores of answers that look at no image: the zero of each scale."
-    targs = torch.as_tensor(targs).cpu().float()
-    _pair(torch.zeros_like(targs), targs)
     if metrics is None: metrics = exact_match, accuracy_multi, partial(fbeta_multi, beta=2., average='samples'), mean_average_precision
-    names = [str(i) for i in range(targs.shape[1])] if vocab is None else list(vocab)
-    if len(names) != targs.shape[1]: raise ValueError(f"{len(names)} names for {targs.shape[1]} labels")
-    sets, n = targs.unique(dim=0, return_counts=True)
-    often = sets[n.argmax()]
-    rows = {'nothing': torch.zeros_like(often), 'commonest set: ' + ' '.join(v for v, b in zip(names, often) if b): often,
-            'base rates': targs.double().mean(0)}
-    ms = as_metrics(metrics)
-    return pd.DataFrame([{m.name: score_as(m, p.expand(len(targs), -1), targs) for m in ms} for p in rows.values()],
-                        index=pd.Index(rows, name='answer'))
+    (targs, rows), ms = _answers(targs, vocab), as_metrics(metrics)
+    return pd.DataFrame([{m.name: score_as(m, p, targs) for m in ms} for p in rows.values()], index=pd.Index(rows, name='answer'))

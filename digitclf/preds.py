@@ -8,12 +8,13 @@ __all__ = ['Prediction', 'Preds', 'as_prediction']
 # %% ../nbs/04d_preds.ipynb #c002
 from collections import namedtuple
 from dataclasses import dataclass, replace
+from functools import partial
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from torch import Tensor
 from .decisions import check_decision, decide, decision_text
 from .metrics import _name_of, as_metrics
-from .multilabel import baselines, score_as
+from .multilabel import _answers, score_as
 
 # %% ../nbs/04d_preds.ipynb #c010
 @dataclass(eq=False, repr=False)
@@ -127,11 +128,10 @@ def df(self:Preds,
     return pd.DataFrame(cols)
 
 # %% ../nbs/04d_preds.ipynb #c034
-def _without_thresh(m):
-    "The metric's name without the threshold that a decision replaces."
-    f = m.func
-    kept = {k: v for k, v in getattr(f, 'keywords', {}).items() if k != 'thresh'}
-    return _name_of(type(f)(f.func, **kept)) if kept else _name_of(getattr(f, 'func', f))
+def _untied(f):
+    "A metric's name, without the threshold that a decision replaces."
+    if 'thresh' not in getattr(f, 'keywords', {}): return _name_of(f)
+    return _name_of(partial(f.func, **{k: v for k, v in f.keywords.items() if k != 'thresh'})) if len(f.keywords) > 1 else _name_of(f.func)
 
 @patch
 def scores(self:Preds,
@@ -140,16 +140,15 @@ def scores(self:Preds,
 )->pd.DataFrame: # A row for the model and, with several labels, one for each baseline; a column for each metric
     "Scores of what was decided, beside those of answers that look at no image."
     if self.targs is None: raise ValueError(f"these {len(self)} rows have no targets to score against; score a set that has labels")
-    decision = self.decision if decision is None else decision
-    ms, out = as_metrics(metrics), {}
+    decision, ms = self.decision if decision is None else decision, as_metrics(metrics)
+    rows = {'model' + (f', {decision_text(decision)}' if decision is not None else ''): self.probs}
+    if self.multi: rows.update(_answers(self.targs, self.vocab)[1])
+    cols = {}
     for m in ms:
-        decided = self.multi and decision is not None and 'thresh' in getattr(m, 'opts', {})
-        name = _without_thresh(m) if decided and m.name == _name_of(m.func) else m.name
-        out[name] = score_as(m, self.bits(decision).double() if decided else self.probs, self.targs)
-    row = pd.DataFrame([out], index=pd.Index([f'model, {decision_text(decision)}' if self.multi and decision is not None else 'model']))
-    if not self.multi: return row
-    base = baselines(self.targs, ms, self.vocab)
-    return pd.concat([row, base.set_axis(list(out), axis=1)])
+        by_us = decision is not None and 'thresh' in getattr(m, 'opts', {})
+        cols[_untied(m.func) if by_us and m.name == _name_of(m.func) else m.name] = [
+            score_as(m, decide(p, decision).double() if by_us else p, self.targs) for p in rows.values()]
+    return pd.DataFrame(cols, index=pd.Index(rows, name='answer'))
 
 # %% ../nbs/04d_preds.ipynb #c045
 Prediction = namedtuple('Prediction', 'label index probs')

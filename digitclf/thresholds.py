@@ -12,7 +12,8 @@ from functools import partial
 import numpy as np, pandas as pd, torch
 from .decisions import check_decision, decide, decision_text
 from .metrics import Metric, _name_of
-from .multilabel import fbeta_multi, f1_multi
+from .multilabel import f1_multi, fbeta_multi, hamming_loss
+from .preds import _untied
 
 # %% ../nbs/04e_thresholds.ipynb #c012
 def _between(hi, lo):
@@ -38,7 +39,7 @@ def _curve(probs, targs, unit):
     x, order = p.sort(0, descending=True)
     hits, m = _sums(y.gather(0, order)), torch.arange(len(x) + 1.)[:,None].double()
     s = unit.score(hits, m, hits[-1:], len(x))
-    w = hits[-1] if unit.weighted else torch.ones_like(hits[-1])
+    w = hits[-1] if unit.weighted and hits[-1].any() else torch.ones_like(hits[-1])
     s = s*w/w.sum()
     x, order = x.flatten().sort(descending=True)
     total = torch.cat([torch.zeros(1).double(), s.diff(dim=0).flatten()[order].cumsum(0)]) + s[0].sum()
@@ -104,17 +105,19 @@ def _own(probs, targs, unit, start, sweeps=10):
     return t
 
 # %% ../nbs/04e_thresholds.ipynb #c035
-def _logit(t): return torch.logit(torch.as_tensor(t).double(), eps=1e-7)
+def _logit(t): return torch.logit(torch.as_tensor(t).double(), eps=1e-12)
 
 def _tune(probs, targs, unit, per_label, shrink):
     "The decision that suits these rows: a float, or a list of floats."
     t, s = _curve(probs, targs, unit)
     common = t[s.argmax()].item()
     if not per_label: return common
-    own, n = _own(probs, targs, unit, common).double(), targs.sum(0)
-    w = torch.where(n > 0, n/(n + shrink), 0.)
-    mixed = torch.where(w == 1, own, (w*_logit(own) + (1-w)*_logit(common)).sigmoid())
-    return [float(f'{v:.5g}') for v in mixed.tolist()] if shrink else mixed.tolist()
+    n = targs.sum(0)
+    own = torch.where(n > 0, _own(probs, targs, unit, common).double(), common)
+    if shrink == 0: return own.tolist()
+    w = n/(n + shrink)
+    mixed = torch.where(own == common, own, (w*_logit(own) + (1-w)*_logit(common)).sigmoid())
+    return [float(f'{v:.5g}') for v in mixed.tolist()]
 
 # %% ../nbs/04e_thresholds.ipynb #c040
 def _deal(targs, folds, groups, seed):
@@ -151,19 +154,19 @@ class Tuned:
     n:int # How many rows
     folds:int # How many folds the honest score is from
     fold_decisions:list # What each of them was tuned to
+    lower:bool=False # Is less better, as with hamming_loss?
 
     def table(self): # A row for each decision, best honest score first
         "Scores of the tuned decision and of those that tune nothing."
         rows = {decision_text(self.decision): (True, self.honest, self.score), **{k: (False, v, v) for k, v in self.untuned.items()}}
         df = pd.DataFrame(rows, index=['tuned', 'honest', 'on the same rows']).T.rename_axis('a label is predicted')
-        return df.astype({'honest': float, 'on the same rows': float}).sort_values('honest', ascending=False, kind='stable')
+        return df.astype({'honest': float, 'on the same rows': float}).sort_values('honest', ascending=self.lower, kind='stable')
 
     def thresholds(self): # A row for each label
         "Each label's threshold, and how far it wandered from fold to fold."
         each = np.stack([np.broadcast_to(d, len(self.vocab)) for d in self.fold_decisions])
         return pd.DataFrame(dict(thresh=np.broadcast_to(self.decision, len(self.vocab)), lowest=each.min(0), highest=each.max(0)),
                             index=pd.Index(self.vocab, name='label'))
-
     def __repr__(self):
         best = ', '.join(f'{k} {v:.4f}' for k, v in self.untuned.items())
         return (f"Tuned({decision_text(self.decision)}: {self.metric} {self.honest:.4f} by {self.folds} folds of {self.n} rows, "
@@ -190,7 +193,8 @@ def tune_thresholds(
     best, others = _tune(probs, targs, unit, per_label, shrink), [None, .2]
     f = metric.func if isinstance(metric, Metric) else metric
     opts = {k: p.default for k, p in inspect.signature(f).parameters.items()}
-    if getattr(f, 'func', f) in (fbeta_multi, f1_multi) and unit.axis == 'rows':
+    base = getattr(f, 'func', f)
+    if base in (fbeta_multi, f1_multi) and unit.axis == 'rows':
         others.append(dict(kind='fbeta', beta=opts.get('beta', 1.), zero_division=opts['zero_division']))
     return Tuned(check_decision(best), measure(decide(probs, best), targs), measure(bits, targs),
-                 {decision_text(d): measure(decide(probs, d), targs) for d in others}, _name_of(f), preds.vocab, len(probs), folds, each)
+                 {decision_text(d): measure(decide(probs, d), targs) for d in others}, _untied(f), preds.vocab, len(probs), folds, each, base is hamming_loss)

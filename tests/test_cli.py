@@ -87,7 +87,8 @@ def test_ctrl_c_leaves_an_earlier_run_whole(trained, tmp_path):
     at = trained[0]
     before = contents(at/'run')
     child = subprocess.Popen([str(bins/'digitclf_train'), '--data', 'digits', '--epochs', '2000', '--threads', '1', '--out', 'run'], cwd=at,
-                             env=env(at/'home'), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                             env=env(at/'home'), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) # a shell's background jobs ignore it
     late = threading.Timer(60, child.kill)
     late.start()
     try:
