@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export DIGITCLF_CHINESE ?= $(wildcard ../shared/data/chinese-mnist.zip)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train test check lab walkthroughs bench seeds recipe transfer readme clean
@@ -35,7 +36,7 @@ check: $(READY) ## the quick part of the tests: notebooks and modules agree, not
 lab: $(READY) ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab nbs
 
-walkthroughs: $(READY) ## re-run the walkthroughs in full and store their outputs
+walkthroughs: $(READY) ## re-run the walkthroughs in full and store their outputs (DIGITCLF_CHINESE=… names the archive of Chinese MNIST)
 	$(BIN)/python tools/run_notebooks.py nbs/2*.ipynb nbs/3*.ipynb
 
 bench: $(READY) ## measure speed against hand-written loops; results under bench/

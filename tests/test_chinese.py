@@ -57,6 +57,14 @@ def test_same_seed_same_files(drawn, tmp_path):
     assert files(again) == files(drawn)
     assert [k for k, v in files(other).items() if v == files(drawn)[k]] == ['chinese_mnist.csv']
 
+@pytest.mark.skipif(not os.environ.get('DIGITCLF_CHINESE'), reason='DIGITCLF_CHINESE names no archive of Chinese MNIST')
+def test_the_real_set(tmp_path):
+    t = chinese_mnist(os.environ['DIGITCLF_CHINESE'], home=tmp_path)
+    assert len(t) == 15_000 and t.attrs['source'] == 'Chinese MNIST' and t.writer.nunique() == 100
+    assert (t.groupby(['writer', 'label']).size() == 10).all() and set(t.label) == set(CHINESE_NUMERALS)
+    im = np.array(Image.open(t.id[14_999]).convert('L'))
+    assert im.shape == (64, 64) and np.median(im) == 0 < im.max()
+
 def test_no_two_samples_are_alike(drawn):
     seen = [p.read_bytes() for p in (drawn/'data'/'data').iterdir()]
     assert len(set(seen)) == len(seen) == 60
