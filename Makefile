@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export DIGITCLF_CHINESE ?= $(wildcard ../shared/data/chinese-mnist.zip)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test check lab walkthroughs bench seeds recipe transfer readme clean
+.PHONY: help setup train test check lab walkthroughs bench seeds recipe transfer chinese readme clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -50,6 +50,9 @@ recipe: $(READY) ## choose the default net's recipe on validation digits; result
 
 transfer: $(READY) ## measure what a body that knows digits is worth for Chinese characters; results under bench/
 	$(BIN)/python bench/transfer.py
+
+chinese: $(READY) ## measure the small net on Chinese numerals, writers by lot and apart; results under bench/
+	$(BIN)/python bench/chinese.py
 
 readme: $(READY) ## make README.md from nbs/index.ipynb
 	$(BIN)/python tools/make_readme.py

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MODELS', 'register_model', 'Pixels', 'linear', 'mlp', 'conv_block', 'DigitNet', 'digit_net_small', 'digit_net',
-           'digit_net_large', 'count_params', 'layer_macs', 'count_macs', 'model_names', 'create_model', 'layer_groups',
-           'ModelSummary', 'summary']
+           'digit_net_large', 'InkWindow', 'count_params', 'layer_macs', 'count_macs', 'model_names', 'create_model',
+           'layer_groups', 'ModelSummary', 'summary']
 
 # %% ../nbs/05_models.ipynb #c002
 import inspect
@@ -98,10 +98,13 @@ class DigitNet(nn.Sequential):
         strides:tuple=(2,1,2,1,2), # Stride of each block
         ks:int=5, # Window of the first block; the others see 3×3
         drop:float=0., # Share of the means that is blanked in training
+        window:int|None=None, # Side of the square around the ink that is looked at, in pixels; None: the whole picture
+        grid:int=1, # The head gets the means of `grid`×`grid` parts of the last maps
     ):
         if len(widths)!=len(strides): raise ValueError(f"one stride for each width, please: widths={widths}, strides={strides}")
         body = [conv_block(ni, nf, 3 if i else ks, s) for i,(ni,nf,s) in enumerate(zip((n_in,*widths), widths, strides))]
-        head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(drop), nn.Linear(widths[-1], n_out)
+        if window is not None: body.insert(0, InkWindow(window))
+        head = nn.AdaptiveAvgPool2d(grid), nn.Flatten(), nn.Dropout(drop), nn.Linear(widths[-1]*grid**2, n_out)
         super().__init__(OrderedDict(body=nn.Sequential(*body), head=nn.Sequential(*head)))
 
     def forward(self, x:Tensor)->Tensor: return super().forward(x.to(memory_format=torch.channels_last))
@@ -122,7 +125,37 @@ def digit_net_large(n_in:int, n_out:int, widths=(32,64,128,128,256), strides=(2,
     "The largest of the digit nets; options as for `DigitNet`."
     return DigitNet(n_in, n_out, widths, strides, **kw)
 
-# %% ../nbs/05_models.ipynb #c050
+# %% ../nbs/05_models.ipynb #c052
+class InkWindow(nn.Module):
+    "Cuts a square out of each picture, around the centre of mass of its ink (what is brighter than the darkest tenth)."
+    def __init__(self,
+        side:int, # Of the square, in pixels
+    ):
+        super().__init__()
+        if not isinstance(side, int) or isinstance(side, bool) or side<1: raise ValueError(f"side={side!r}: give the square's side in pixels, from 1 on")
+        self.side = side
+
+    def forward(self,
+        x:Tensor, # Float pictures, [B,C,H,W]
+    )->Tensor: # [B,C,side,side]; outside a picture its edge is repeated
+        g = x.mean(1)
+        lo,hi = g.amin((1,2), keepdim=True),g.amax((1,2), keepdim=True)
+        ink = (g - lo - .1*(hi-lo)).clamp(min=0)
+        rows,cols = [self._places(ink.sum(d)) for d in (2,1)]
+        pick = torch.arange(len(x), device=x.device)[:,None,None]
+        return x.permute(0,2,3,1)[pick, rows[:,:,None], cols[:,None,:]].permute(0,3,1,2)
+
+    def _places(self, ink):
+        "Row or column numbers of the square, [B,side], from the ink in each row or column, [B,n]."
+        at = torch.arange(ink.shape[1], device=ink.device)
+        total = ink.sum(1)
+        mid = torch.where(total>0, (ink*at).sum(1)/total.clamp(min=1e-9), (ink.shape[1]-1)/2)
+        first = torch.floor(mid - self.side/2 + 1).long()
+        return (first[:,None] + torch.arange(self.side, device=ink.device)).clamp(0, ink.shape[1]-1)
+
+    def extra_repr(self): return f'side={self.side}'
+
+# %% ../nbs/05_models.ipynb #c058
 def count_params(
     model:nn.Module, # Any module
 )->tuple: # (all, trainable)
@@ -130,7 +163,7 @@ def count_params(
     ps = list(model.parameters())
     return sum(p.numel() for p in ps), sum(p.numel() for p in ps if p.requires_grad)
 
-# %% ../nbs/05_models.ipynb #c054
+# %% ../nbs/05_models.ipynb #c062
 def layer_macs(
     layer:nn.Module, # A convolution or linear layer; anything else counts nothing
     out:Tensor, # What it put out for a batch, [B,...]
@@ -140,7 +173,7 @@ def layer_macs(
     if isinstance(layer, nn.Linear): return out[0].numel()*layer.in_features
     return 0
 
-# %% ../nbs/05_models.ipynb #c059
+# %% ../nbs/05_models.ipynb #c067
 def _trace(model, size, n_in):
     "[(layer, its output shape without the batch, multiply-adds)] in the order of the calls, for one blank picture."
     h,w = (size,size) if isinstance(size,int) else size
@@ -156,7 +189,7 @@ def _trace(model, size, n_in):
         for m,mode in modes: m.training = mode
     return [(m,*v) for m,v in notes.items()]
 
-# %% ../nbs/05_models.ipynb #c060
+# %% ../nbs/05_models.ipynb #c068
 def count_macs(
     model:nn.Module, # Any model for pictures
     size:int|tuple=28, # Height and width in pixels, or one number for a square
@@ -165,13 +198,13 @@ def count_macs(
     "Multiply-adds of its convolutions and linear layers in one forward pass."
     return sum(macs for _,_,macs in _trace(model, size, n_in))
 
-# %% ../nbs/05_models.ipynb #c068
+# %% ../nbs/05_models.ipynb #c076
 def model_names()->list:
     "All names that `create_model` knows: ours, then torchvision's classifiers."
     import torchvision.models as tv
     return [*MODELS, *[n for n in tv.list_models(module=tv) if n not in MODELS]]
 
-# %% ../nbs/05_models.ipynb #c069
+# %% ../nbs/05_models.ipynb #c077
 def _conv_like(old, n_in):
     return nn.Conv2d(n_in, old.out_channels, old.kernel_size, old.stride, old.padding, old.dilation, bias=old.bias is not None)
 
@@ -185,7 +218,7 @@ def _torchvision(name, n_in, n_out, **kw):
         setattr(model.get_submodule(parent), last, _conv_like(conv, n_in))
     return model.to(memory_format=torch.channels_last)
 
-# %% ../nbs/05_models.ipynb #c075
+# %% ../nbs/05_models.ipynb #c083
 def _find(name, **kw):
     if name in MODELS: return MODELS[name]
     names = model_names()
@@ -194,7 +227,7 @@ def _find(name, **kw):
     raise ValueError(f"no model {name!r}" + (f"; did you mean {' or '.join(map(repr,close))}?" if close else '.') +
         f" Ours are {list(MODELS)}; model_names() lists torchvision's too; your own function needs @register_model")
 
-# %% ../nbs/05_models.ipynb #c076
+# %% ../nbs/05_models.ipynb #c084
 def create_model(
     name:str, # One of `model_names()`
     n_in:int, # Channels of the pictures: 1 for grey, 3 for colour
@@ -214,7 +247,7 @@ def create_model(
     model.arch = arch
     return model
 
-# %% ../nbs/05_models.ipynb #c087
+# %% ../nbs/05_models.ipynb #c095
 def layer_groups(
     model:nn.Module, # Any model; a method `layer_groups` of its own comes first
 )->list: # One `nn.ModuleList` per group, first layers first
@@ -230,7 +263,7 @@ def layer_groups(
                              "every parameter belongs to exactly one, or it would be trained never or twice")
     return groups
 
-# %% ../nbs/05_models.ipynb #c093
+# %% ../nbs/05_models.ipynb #c101
 @dataclass(repr=False)
 class ModelSummary:
     "What `summary` found out; printing it shows the table."
@@ -253,7 +286,7 @@ class ModelSummary:
             f"Total multiply-adds: {self.macs/1e6:,.2f} million for one picture",
             f"Activations: {self.activations*b*4/2**20:,.1f} MiB for a batch of {b} (float32)", *self.notes])
 
-# %% ../nbs/05_models.ipynb #c095
+# %% ../nbs/05_models.ipynb #c103
 def _say(f):
     "The readable name of a function, a partial of one, or an object."
     f = getattr(f, 'func', f)
@@ -266,7 +299,7 @@ def _training_notes(learn):
     opt = opt if opt is not None else getattr(learn,'opt_func',None)
     return [f"{what}: {text}" for what,text,x in (('Optimiser',_say(opt)+how,opt), ('Loss function',_say(loss),loss)) if x is not None]
 
-# %% ../nbs/05_models.ipynb #c096
+# %% ../nbs/05_models.ipynb #c104
 def summary(
     learn_or_model, # A Learner, or any model for pictures
     size:int|tuple|None=None, # Height and width in pixels; a Learner knows them
