@@ -5,35 +5,38 @@
 # %% auto #0
 __all__ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'CategoryBlock', 'ColReader', 'DataBlock', 'ImageBlock',
            'ImageDataLoaders', 'MultiCategoryBlock', 'read_csv', 'VisionNet', 'create_body', 'create_head', 'load_body',
-           'load_learner', 'save_bundle', 'CSVLog', 'EMA', 'EarlyStopping', 'GradientAccumulation', 'GradientClip',
-           'MixedPrecision', 'SaveBest', 'show_training_loop', 'check_images', 'drop_bad', 'Checkpoint',
-           'chinese_mnist', 'DataLoaders', 'default_device', 'AsymmetricLoss', 'FocalLoss', 'class_weights',
-           'pos_weights', 'ClassificationInterpretation', 'digits_source', 'kaggle_digits', 'kaggle_fetch',
-           'get_image_files', 'parent_label', 'group_like', 'leak_report', 'near_groups', 'near_pairs', 'Learner',
-           'adamw', 'sgd', 'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'accuracy', 'error_rate',
-           'f1_score', 'fbeta', 'precision', 'recall', 'top_k_accuracy', 'CutMix', 'MixUp', 'count_macs',
-           'count_params', 'create_model', 'digit_net', 'digit_net_large', 'digit_net_small', 'linear', 'mlp',
-           'model_names', 'register_model', 'summary', 'accuracy_multi', 'baselines', 'exact_match', 'fbeta_multi',
-           'hamming_loss', 'mean_average_precision', 'precision_multi', 'recall_multi', 'ImageError', 'show_images',
-           'to_uint8', 'planet', 'Predictor', 'bundle_info', 'inverted', 'Preds', 'Callback', 'CancelBatch',
-           'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'skm_metric',
-           'FetchError', 'digits_sample', 'mnist', 'mnist_folder', 'ColSplitter', 'GrandparentSplitter',
-           'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter', 'label_balance', 'ImageStore', 'IterativeSplitter',
-           'StratifiedGroupSplitter', 'folds', 'check_submission', 'TensorBoardLog', 'tune_thresholds', 'VisionLearner',
-           'cnn_learner', 'create_cnn', 'vision_learner']
+           'load_learner', 'save_bundle', 'calibration_scores', 'fit_temperature', 'CSVLog', 'EMA', 'EarlyStopping',
+           'GradientAccumulation', 'GradientClip', 'MixedPrecision', 'SaveBest', 'show_training_loop', 'check_images',
+           'unlisted_files', 'Checkpoint', 'chinese_mnist', 'DataLoaders', 'default_device', 'AsymmetricLoss',
+           'FocalLoss', 'class_weights', 'pos_weights', 'ClassificationInterpretation', 'MultiLabelInterpretation',
+           'digits_source', 'kaggle_digits', 'kaggle_fetch', 'get_image_files', 'parent_label', 'group_like',
+           'leak_report', 'near_groups', 'near_pairs', 'Learner', 'adamw', 'sgd', 'lite0_weights', 'BinaryCrossEntropy',
+           'CrossEntropyLoss', 'accuracy', 'error_rate', 'f1_score', 'fbeta', 'precision', 'recall', 'top_k_accuracy',
+           'CutMix', 'MixUp', 'count_macs', 'count_params', 'create_model', 'digit_net', 'digit_net_large',
+           'digit_net_small', 'linear', 'mlp', 'model_names', 'register_model', 'summary', 'accuracy_multi',
+           'baselines', 'exact_match', 'fbeta_multi', 'hamming_loss', 'mean_average_precision', 'precision_multi',
+           'recall_multi', 'ImageError', 'show_images', 'to_uint8', 'planet', 'Predictor', 'bundle_info', 'inverted',
+           'Preds', 'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report', 'LRFind',
+           'ParamScheduler', 'skm_metric', 'FetchError', 'digits_sample', 'mnist', 'mnist_folder', 'ColSplitter',
+           'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter', 'label_balance',
+           'ImageStore', 'IterativeSplitter', 'StratifiedGroupSplitter', 'folds', 'check_submission', 'out_of_fold',
+           'suspect_labels', 'TensorBoardLog', 'tune_thresholds', 'VisionLearner', 'cnn_learner', 'create_cnn',
+           'vision_learner']
 
 # %% ../nbs/12_all.ipynb #c002
 from .augment import Augment, augment_for, show_augs, views_for
 from .blocks import CategoryBlock, ColReader, DataBlock, ImageBlock, ImageDataLoaders, MultiCategoryBlock, read_csv
 from .bodies import VisionNet, create_body, create_head, load_body
 from .bundle import load_learner, save_bundle
+from .calibration import calibration_scores, fit_temperature
 from .callbacks import CSVLog, EMA, EarlyStopping, GradientAccumulation, GradientClip, MixedPrecision, SaveBest, show_training_loop
-from .check import check_images, drop_bad
+from .check import check_images, unlisted_files
 from .checkpoint import Checkpoint
 from .chinese import chinese_mnist
 from .data import DataLoaders, default_device
 from .imbalance import AsymmetricLoss, FocalLoss, class_weights, pos_weights
 from .interpretation import ClassificationInterpretation
+from .interpretation_multi import MultiLabelInterpretation
 from .kaggle_source import digits_source, kaggle_digits, kaggle_fetch
 from .labels import get_image_files, parent_label
 from .leaks import group_like, leak_report, near_groups, near_pairs
@@ -61,23 +64,28 @@ from .splits import ColSplitter, GrandparentSplitter, GroupSplitter, RandomSplit
 from .store import ImageStore
 from .stratify import IterativeSplitter, StratifiedGroupSplitter, folds
 from .submission import check_submission
+from .suspects import out_of_fold, suspect_labels
 from .tensorboard_log import TensorBoardLog
 from .thresholds import tune_thresholds
 from .vision import VisionLearner, cnn_learner, create_cnn, vision_learner
 
-# %% ../nbs/12_all.ipynb #c006
+# %% ../nbs/12_all.ipynb #c004
+import digitclf.tuning # adds tune_thresholds and calibrate to the Learner
+
+# %% ../nbs/12_all.ipynb #c007
 _all_ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'CategoryBlock', 'ColReader', 'DataBlock', 'ImageBlock', 'ImageDataLoaders',
-         'MultiCategoryBlock', 'read_csv', 'VisionNet', 'create_body', 'create_head', 'load_body', 'load_learner', 'save_bundle', 'CSVLog',
-         'EMA', 'EarlyStopping', 'GradientAccumulation', 'GradientClip', 'MixedPrecision', 'SaveBest', 'show_training_loop',
-         'check_images', 'drop_bad', 'Checkpoint', 'chinese_mnist', 'DataLoaders', 'default_device', 'AsymmetricLoss', 'FocalLoss',
-         'class_weights', 'pos_weights', 'ClassificationInterpretation', 'digits_source', 'kaggle_digits', 'kaggle_fetch',
-         'get_image_files', 'parent_label', 'group_like', 'leak_report', 'near_groups', 'near_pairs', 'Learner', 'adamw', 'sgd',
-         'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss', 'accuracy', 'error_rate', 'f1_score', 'fbeta', 'precision', 'recall',
-         'top_k_accuracy', 'CutMix', 'MixUp', 'count_macs', 'count_params', 'create_model', 'digit_net', 'digit_net_large',
-         'digit_net_small', 'linear', 'mlp', 'model_names', 'register_model', 'summary', 'accuracy_multi', 'baselines', 'exact_match',
-         'fbeta_multi', 'hamming_loss', 'mean_average_precision', 'precision_multi', 'recall_multi', 'ImageError', 'show_images',
-         'to_uint8', 'planet', 'Predictor', 'bundle_info', 'inverted', 'Preds', 'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit',
-         'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'skm_metric', 'FetchError', 'digits_sample', 'mnist', 'mnist_folder',
-         'ColSplitter', 'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter', 'label_balance', 'ImageStore',
-         'IterativeSplitter', 'StratifiedGroupSplitter', 'folds', 'check_submission', 'TensorBoardLog', 'tune_thresholds', 'VisionLearner',
-         'cnn_learner', 'create_cnn', 'vision_learner']
+         'MultiCategoryBlock', 'read_csv', 'VisionNet', 'create_body', 'create_head', 'load_body', 'load_learner', 'save_bundle',
+         'calibration_scores', 'fit_temperature', 'CSVLog', 'EMA', 'EarlyStopping', 'GradientAccumulation', 'GradientClip',
+         'MixedPrecision', 'SaveBest', 'show_training_loop', 'check_images', 'unlisted_files', 'Checkpoint', 'chinese_mnist',
+         'DataLoaders', 'default_device', 'AsymmetricLoss', 'FocalLoss', 'class_weights', 'pos_weights', 'ClassificationInterpretation',
+         'MultiLabelInterpretation', 'digits_source', 'kaggle_digits', 'kaggle_fetch', 'get_image_files', 'parent_label', 'group_like',
+         'leak_report', 'near_groups', 'near_pairs', 'Learner', 'adamw', 'sgd', 'lite0_weights', 'BinaryCrossEntropy', 'CrossEntropyLoss',
+         'accuracy', 'error_rate', 'f1_score', 'fbeta', 'precision', 'recall', 'top_k_accuracy', 'CutMix', 'MixUp', 'count_macs',
+         'count_params', 'create_model', 'digit_net', 'digit_net_large', 'digit_net_small', 'linear', 'mlp', 'model_names',
+         'register_model', 'summary', 'accuracy_multi', 'baselines', 'exact_match', 'fbeta_multi', 'hamming_loss',
+         'mean_average_precision', 'precision_multi', 'recall_multi', 'ImageError', 'show_images', 'to_uint8', 'planet', 'Predictor',
+         'bundle_info', 'inverted', 'Preds', 'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report', 'LRFind',
+         'ParamScheduler', 'skm_metric', 'FetchError', 'digits_sample', 'mnist', 'mnist_folder', 'ColSplitter', 'GrandparentSplitter',
+         'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter', 'label_balance', 'ImageStore', 'IterativeSplitter',
+         'StratifiedGroupSplitter', 'folds', 'check_submission', 'out_of_fold', 'suspect_labels', 'TensorBoardLog', 'tune_thresholds',
+         'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']

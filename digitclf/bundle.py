@@ -33,22 +33,29 @@ def _final(history):
     last = {} if history.empty else history.iloc[-1].drop(['epoch', 'time'], errors='ignore').to_dict()
     return {k: float(v) if math.isfinite(v) else None for k, v in last.items()}
 
+def _measured(learn):
+    "The last epoch's numbers, and those of `calibrate` if they are of the model as it is now."
+    c = learn.calibration
+    if c is None or (c['epoch'], c['temperature']) != (learn.epoch, learn.temperature): return _final(learn.history)
+    return _final(learn.history) | {k: c[k] for k in ('ece', 'brier')}
+
 # %% ../nbs/10b_bundle.ipynb #c012
 def save_bundle(
     learn, # A Learner with a model from `create_model`
     path, # Final name, such as model.safetensors
-    metrics:dict=None, # Name → number; None takes the last epoch's
+    metrics:dict=None, # Name → number; None takes the last epoch's, and `ece` and `brier` where `learn.calibrate` measured them
     notes:str='', # Anything else
     created:str=None, # When, in any form; left out, equal models give equal files
 )->Path: # `path`
-    "Write what predicting needs."
+    "Write what predicting needs, decision and temperature included."
     dls = learn.dls
     if dls.prep is None or dls.mean is None:
         raise ValueError("these DataLoaders were made from plain loaders and don't know how an image is read, so the file couldn't say it; "
                          "use Learner.save for the weights, or make the data with a from_… method")
     _check_activation(learn)
     return write_bundle(path, learn.model, dls.vocab, dls.size, dls.mean, dls.std, method=dls.prep['method'], multi=dls.multi,
-                        metrics=_final(learn.history) if metrics is None else metrics, source=dls.source, notes=notes, created=created)
+                        metrics=_measured(learn) if metrics is None else metrics, source=dls.source, notes=notes, created=created,
+                        thresholds=learn.decision if dls.multi else None, temperature=learn.temperature)
 
 @patch
 def export(self:Learner,
@@ -108,8 +115,10 @@ def load_learner(
     device=None, # Without `dls`: None picks `default_device()`
     **kw, # To `Learner`: metrics, lr, loss_func, cbs, …
 )->Learner: # A `VisionLearner` where the model is a body with a head
-    "A learner around a bundle's model."
+    "A learner around a bundle's model, with its decision and temperature."
     model, h = load_bundle(path, device if dls is None else dls.device)
     if dls is None: dls = NoData(h, device)
     else: _check_data(h, dls, path)
-    return (VisionLearner if isinstance(model, VisionNet) else Learner)(dls, model, **kw)
+    learn = (VisionLearner if isinstance(model, VisionNet) else Learner)(dls, model, **kw)
+    learn.decision, learn.temperature = h.get('thresholds'), h.get('temperature')
+    return learn

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np, torch
 from fastcore.basics import patch
 from .callbacks import EMA, EarlyStopping, SaveBest, _writable
-from .learner import _fill_opt, _opt_numbers, _opt_tensors
+from .learner import _fill_opt, _opt_numbers, _opt_tensors, _retune, _tuned
 from .models import count_params
 from .recorder import Callback
 from .schedules import ParamScheduler
@@ -67,11 +67,13 @@ def _snapshot(learn, began, done, over):
     tensors = {f'model.{k}': v for k, v in learn.model.state_dict().items()} | _opt_tensors(learn) | kept
     tensors['steps'] = torch.tensor(learn.recorder._steps, dtype=torch.float64).view(-1, 6)
     rows = [{k: v if isinstance(v, int) else float(v) for k, v in row.items()} for row in learn.recorder.rows]
-    return tensors, dict(kind='checkpoint', began=began, done=done, over=over, epoch=began + done, rows=rows, opt=_opt_numbers(learn), callbacks=rest, fit=_about(learn))
+    return tensors, dict(kind='checkpoint', began=began, done=done, over=over, epoch=began + done, rows=rows, opt=_opt_numbers(learn), callbacks=rest, fit=_about(learn),
+                         **_tuned(learn))
 
 def _put_back(learn, tensors, meta, path):
     "The learner as it was; its callbacks get theirs when all of them have begun."
     load_weights(learn.model, {k[6:]: v for k, v in tensors.items() if k.startswith('model.')}, str(path))
+    _retune(learn, meta, path)
     _fill_opt(learn, tensors, meta['opt'])
     learn.recorder.rows[:] = meta['rows']
     learn.recorder._steps[:] = [(int(s[0]), *s[1:5], int(s[5])) for s in tensors['steps'].tolist()]

@@ -268,6 +268,9 @@ examples:
   digitclf_predict runs/mnist/model.safetensors photo.jpg --invert --top 3
   digitclf_predict runs/mnist/model.safetensors --info
 
+Where an image may have several labels, they stand in one column with blanks between, as the model file decides. Probabilities of more
+than eight labels don't fit on a screen: --out writes them.
+
 MNIST's digits are white on black. For dark ink on light paper say --invert, and cut each picture to one digit with a margin.
 A file that can't be read has the reason in the column `error`; the others are predicted all the same.
 exit code: 0 all predicted, 1 some could not be read, 2 none could, or another error."""
@@ -289,13 +292,15 @@ def predict_parser()->argparse.ArgumentParser:
 def _plain(s): return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in s) if isinstance(s, str) else s
 
 def _table_text(df):
-    "The table for a terminal; without the column of errors if there are none."
+    "The table for a terminal; without the column of errors if there are none, or those of more than eight labels."
+    shares = [c for c in df if c.startswith('p(')]
+    if len(shares) > 8: df = df.drop(columns=shares)
     if df.error.isna().all(): df = df.drop(columns='error')
     return df.astype(object).map(_plain).rename(columns=_plain).to_string(index=False, na_rep='', float_format='{:.4f}'.format)
 
 # %% ../nbs/11_cli.ipynb #c060
 def _write_csv(df, out, model, files):
-    from digitclf.report import write_whole
+    from digitclf.pages import write_whole
     if out.resolve() in [Path(f).resolve() for f in (model, *files)]: raise ValueError(f"--out {out} would write over one of the files read")
     write_whole(out.parent, {out.name: df.to_csv(index=False, lineterminator='\n').encode('utf-8', 'backslashreplace')})
 

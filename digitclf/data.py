@@ -10,7 +10,7 @@ import math, textwrap, warnings
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from .labels import _LISTS, _few, encode, encode_multi, make_vocab, make_vocab_multi
-from .leaks import leak_report
+from .leaks import _leak_lines, leak_report, near_groups, near_pairs
 from .splits import ROLES
 from .store import ImageStore, show_images, to_uint8
 
@@ -154,9 +154,12 @@ class DataLoaders:
         source:str='', # Name of the data, shown on figures
         table:pd.DataFrame=None, # Where it came from
         prep:dict=None, # How one image becomes a row of the store: `size`, `n_in`, `method`
+        skipped:pd.DataFrame=None, # Columns row, id and problem: files that were left out; None: none were
+        label_delim:str=None, # What stands between two labels in the table
     ):
         "Shape and statistics are read off the training loader."
         self.train, self.valid, self.test, self.source, self.table, self.prep = train, valid, test, source, table, prep
+        self.skipped, self.label_delim = pd.DataFrame(columns=['row', 'id', 'problem']) if skipped is None else skipped, label_delim
         self._vocab = list(vocab) if vocab is not None else None
         self._peek = None
 
@@ -217,7 +220,24 @@ def std(self:DataLoaders)->list: "Standard deviation of each channel; None for a
 @patch(as_prop=True)
 def device(self:DataLoaders)->torch.device: "Where batches arrive."; return getattr(self.train, 'device', None) or default_device()
 
-# %% ../nbs/01c_data.ipynb #c042
+# %% ../nbs/01c_data.ipynb #c043
+def _kept(table, store):
+    "The table without the rows that the store left out."
+    gone = store.skipped.row.to_numpy(dtype=int)
+    if len(table) == len(store): return table
+    if len(table) == len(store) + len(gone): return table.iloc[np.setdiff1d(np.arange(len(table)), gone)].reset_index(drop=True)
+    raise ValueError(f"{len(table)} rows in the table and {len(store)} images in the store" + f", which left out {len(gone)}"*(len(gone) > 0) +
+                     "; they must match")
+
+def _by_role(table):
+    "Row numbers of each role."
+    rows = {r: np.flatnonzero((table.role == r).to_numpy()) for r in ROLES}
+    if not len(rows['train']): raise ValueError("no row has the role 'train': check the splitter, or the names of the folders it looks for")
+    return rows
+
+def _no_zeros(mean, std): return mean, [s or 1. for s in std]
+
+# %% ../nbs/01c_data.ipynb #c045
 @patch(cls_method=True)
 def from_table(cls:DataLoaders,
     table:pd.DataFrame, # One row an image: `id`, `label`, `role`, maybe `group`
@@ -234,21 +254,21 @@ def from_table(cls:DataLoaders,
     allow_empty:bool=False, # May an image have no label? (where it may have several)
     multi:bool=None, # Several labels an image? None: if `label_delim` is given, or the labels are lists
     balance:str=None, # 'sqrt' or 'equal': draw rare classes more often in training, see `balance_weights`
+    leaks:bool=True, # Warn of groups and images that stand in two roles?
 )->DataLoaders:
-    "Loaders for the roles that the table names."
-    if len(table) != len(store): raise ValueError(f"{len(table)} rows in the table and {len(store)} images in the store; they must match")
-    rows = {r: np.flatnonzero((table.role == r).to_numpy()) for r in ROLES}
-    if not len(rows['train']): raise ValueError("no row has the role 'train': check the splitter, or the names of the folders it looks for")
+    "Loaders for the roles that the table names; rows that the store left out as unreadable are left out here."
+    rows = _by_role(table := _kept(table, store))
     targs, vocab = _targets(table, rows, vocab, multi, label_delim, allow_empty)
-    mean, std = stats or store.normalise_stats(rows['train'])
-    std = [s or 1. for s in std]
+    mean, std = _no_zeros(*(stats or store.normalise_stats(rows['train'])))
     mk = lambda r, bs, **kw: Batches(store, targs, rows[r], bs, seed=seed, mean=mean, std=std, device=device, **kw) if len(rows[r]) else None
     if hasattr(augment, 'with_fill'): augment = augment.with_fill([-m/s for m, s in zip(mean, std)])
     weights = None if balance is None else balance_weights(targs[rows['train']], balance)
-    return cls(mk('train', bs, shuffle=True, augment=augment, weights=weights), mk('valid', 2*bs), mk('test', 2*bs), vocab, table=table,
-               source=table.attrs.get('source', '') if source is None else source, prep=prep or dict(size=store.size, n_in=store.channels, method='squish'))
+    dls = cls(mk('train', bs, shuffle=True, augment=augment, weights=weights), mk('valid', 2*bs), mk('test', 2*bs), vocab, table=table,
+              source=table.attrs.get('source', '') if source is None else source, skipped=store.skipped, label_delim=label_delim,
+              prep=prep or dict(size=store.size, n_in=store.channels, method='squish'))
+    return dls._warn_leaks() if leaks else dls
 
-# %% ../nbs/01c_data.ipynb #c044
+# %% ../nbs/01c_data.ipynb #c047
 def _targets(table, rows, vocab=None, multi=None, label_delim=None, allow_empty=False):
     "Targets of every row, with −1 or NaN where a test row has no label, and the vocab."
     labels, known, test = table.label.to_numpy(dtype=object) if 'label' in table else np.full(len(table), None), np.ones(len(table), bool), rows['test']
@@ -277,7 +297,34 @@ def _warn_unlearnt(train, every, vocab):
     if lone: warnings.warn(f"no training row has the label {_few([repr(v) for v in lone])}, other rows do: it can't be learnt; split so that "
                            "training has some of each, or drop those rows", stacklevel=4)
 
-# %% ../nbs/01c_data.ipynb #c048
+# %% ../nbs/01c_data.ipynb #c049
+def _pixel_keys(store):
+    "Something for each image that is equal where all pixels are; None for copies of one colour, [N]."
+    x = store.data.flatten(1).numpy()
+    words = x[:,:x.shape[1]//8*8].view(np.int64) # eight pixels are one number; equal images have equal sums of multiples of them
+    sums = words@(np.random.default_rng(0).integers(2**62, size=words.shape[1])*2 + 1)
+    rows, out = np.flatnonzero(pd.Series(sums).duplicated(keep=False)), np.arange(len(x)).astype(object)
+    out[rows] = None
+    rows = rows[x[rows].max(1) != x[rows].min(1)]
+    if len(rows): out[rows] = ImageStore(store.data[torch.from_numpy(rows)]).digests()
+    return out
+
+@patch
+def leak_report(self:DataLoaders,
+    near:bool=False, # Look for nearly equal images too? (Some seconds for 50 000)
+)->pd.DataFrame: # A row for each kind of leak and pair of roles; empty: clean
+    "Ids, groups and images that stand in more than one role."
+    if self.table is None: raise ValueError("these DataLoaders were made from plain loaders; a leak report needs a table: use a from_… method")
+    store = self.train.store
+    pairs = near_groups(near_pairs(store.data), len(store)) if near else None
+    return leak_report(self.table, _pixel_keys(store), near=pairs, label_delim=self.label_delim)
+
+@patch
+def _warn_leaks(self:DataLoaders):
+    for line in _leak_lines(self.leak_report()) if self.table.role.nunique() > 1 else (): warnings.warn(f"{line} (leaks=False: don't look)", stacklevel=4)
+    return self
+
+# %% ../nbs/01c_data.ipynb #c059
 @patch
 def denorm(self:DataLoaders,
     xb:torch.Tensor, # Normalised, [B,C,H,W]
@@ -301,7 +348,7 @@ def show_batch(self:DataLoaders, role:str='train', n:int=16, ncols:int=None, **k
     xb, yb = self.one_batch(role)[:2]
     self._show(xb[:n], self.titles(yb[:n]) if yb is not None else None, ncols=ncols, **kw)
 
-# %% ../nbs/01c_data.ipynb #c050
+# %% ../nbs/01c_data.ipynb #c061
 def _wrap(names, lines, width=26):
     return '\n'.join(textwrap.wrap('; '.join(names), width, max_lines=lines, placeholder=' …', break_on_hyphens=False))
 
@@ -327,7 +374,7 @@ def result_titles(self:DataLoaders,
     else: texts = [f'{t}/{g}' if k else g for t, g, k in zip(truth, guess, known)]
     return texts, ['red' if k and t != g else 'black' for t, g, k in zip(truth, guess, known)]
 
-# %% ../nbs/01c_data.ipynb #c051
+# %% ../nbs/01c_data.ipynb #c062
 @patch
 def _show(self:DataLoaders, xb, titles=None, colors=None, ncols=None, **kw):
     "A grid of the model's inputs; wider pictures and smaller text where titles are long."
@@ -337,14 +384,7 @@ def _show(self:DataLoaders, xb, titles=None, colors=None, ncols=None, **kw):
     axs = show_images(self.denorm(xb).cpu(), titles=titles, colors=colors, ncols=ncols, **dict(title=self.source) | size | kw)
     for ax in axs if long else []: ax.title.set_fontsize(7)
 
-# %% ../nbs/01c_data.ipynb #c056
-@patch
-def leak_report(self:DataLoaders)->pd.DataFrame:
-    "Groups and identical images that stand in more than one role; an empty table is the good news."
-    if self.table is None: raise ValueError("these DataLoaders were made from plain loaders; a leak report needs a table: use a from_… method")
-    return leak_report(self.table, self.train.store.digests())
-
-# %% ../nbs/01c_data.ipynb #c060
+# %% ../nbs/01c_data.ipynb #c067
 @patch
 def label_balance(self:DataLoaders)->pd.DataFrame: # A row a class, a column a role: number of images
     "Images of each class in each role; an image of several labels counts in each."
@@ -352,7 +392,7 @@ def label_balance(self:DataLoaders)->pd.DataFrame: # A row a class, a column a r
     if any(getattr(dl, 'targs', None) is None for dl in dls.values()): raise ValueError("these DataLoaders were made from plain loaders; use a from_… method")
     return pd.DataFrame({r: _counts(dl.targs[dl.rows], self.n_out).tolist() for r, dl in dls.items()}, index=pd.Index(self.vocab, name='label'))
 
-# %% ../nbs/01c_data.ipynb #c074
+# %% ../nbs/01c_data.ipynb #c081
 @patch
 def prepare(self:DataLoaders,
     item, # Path, PIL image, array or uint8 tensor

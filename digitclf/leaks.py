@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from .labels import _few
+from .labels import _few, _gone
 from .splits import ROLES, _need
 from .stratify import _bits
 
@@ -90,10 +90,11 @@ def group_like(
 )->list[str]: # Names of columns, that with the most values first
     "Columns that could say which rows belong together: few values, all labels in each."
     _need(table, label)
-    rows, found = np.flatnonzero(table[label].notna().to_numpy()), []
+    cols, found = table.columns.difference(['id','role','group',label], sort=False), []
+    rows = np.flatnonzero([not _gone(v) and not (isinstance(v, str) and not v.strip()) for v in table[label]]) if len(cols) else []
     if not len(rows): return []
     bits = _bits(table, label, label_delim, rows)[0]
-    for col in table.columns.difference(['id','role','group',label], sort=False):
+    for col in cols:
         vals = table[col].iloc[rows]
         if vals.dtype == bool or (vals.dtype.kind == 'f' and (vals.dropna() % 1 != 0).any()): continue
         try: codes, names = pd.factorize(vals)
@@ -153,3 +154,20 @@ def leak_report(
                             rows=int(l.index.isin(both).sum() + r.index.isin(both).sum()), examples=', '.join(eg)))
     if group not in table: out += _like_line(table, label_delim)
     return pd.DataFrame(out, columns=['kind','roles','count','rows','examples'])
+
+# %% ../nbs/01b_leaks.ipynb #c056
+_NEXT = {'id': 'drop one of each, or correct the ids',
+         'group': 'the score counts what was learnt of a group as if it were new: keep groups whole, splitter=GroupSplitter()',
+         'image': 'they are answered from memory: leave copies out, or give each set of copies one value in a column group and split by it, '
+                  'GroupSplitter()',
+         'near image': 'they are answered from memory: look at them, then leave copies out, or make near_groups(pairs, n) the column group and '
+                       'split by it, GroupSplitter()'}
+
+def _leak_lines(report):
+    "One line per kind of leak: how many, which, and what to do."
+    lines = []
+    for kind, r in report.groupby('kind', sort=False):
+        eg, where = r.examples.iloc[0], ', '.join(f'{n} in {roles}' for n, roles in zip(r['count'], r.roles))
+        if kind == 'like a group': lines.append(f"leak? Columns that look like a group are in two roles: {eg}")
+        else: lines.append(f"leak: {'nearly '*(kind == 'near image')}the same {kind.split()[-1]} in two roles ({where}), such as {eg}; {_NEXT[kind]}")
+    return lines

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from torch import nn
+from .decisions import check_decision, decide
 from .losses import activation_for, default_loss, row_losses
 from .preds import Prediction, Preds, as_prediction
 from .models import MODELS, create_model, layer_groups
@@ -262,27 +263,70 @@ def _plain(dl):
     if not (getattr(dl, 'shuffle', False) or getattr(dl, 'augment', None)): return dl
     return type(dl)(dl.store, dl.targs, dl.rows, 2*dl.bs, seed=dl.seed, mean=dl.mean, std=dl.std, device=dl.device)
 
+def _pictures(dl):
+    "The store of a loader's pictures, and its rows there; stored features know theirs."
+    store = getattr(dl, 'store', None)
+    return (store.images, store.rows[dl.rows]) if hasattr(store, 'images') else (store, getattr(dl, 'rows', None))
+
+def _seen(learn, role, dl):
+    "Did the model learn from these rows? The role says so, or for another loader its pictures; None: not known."
+    if dl is None: return role == 'train'
+    train = vars(learn.dls).get('train')
+    (store, rows), (known, learnt) = _pictures(dl), _pictures(train)
+    return True if dl is train else None if store is None or store is not known else bool(torch.isin(rows, learnt).any())
+
 class _Images:
     "Pixels of a loader's rows on demand: `images[positions]` → uint8 [k,C,H,W]."
     def __init__(self, dl): self.dl = dl
     def __len__(self): return self.dl.n
     def __getitem__(self, pos): return self.dl.store[self.dl.rows[torch.as_tensor(pos)]]
 
-# %% ../nbs/06b_learner.ipynb #c043
+# %% ../nbs/06b_learner.ipynb #c044
+Learner._decision = Learner._temperature = Learner.calibration = None # the last is what `calibrate` measured
+
+@patch(as_prop=True)
+def decision(self:Learner): "With several labels an image, how probabilities become labels: as in `check_decision`."; return self._decision
+@patch(set_prop=True)
+def decision(self:Learner, d):
+    if d is not None and not self.dls.multi: raise ValueError(f"decision={d!r}: this data has one label an image, and the best class is predicted; there is nothing to decide")
+    self._decision = None if d is None else check_decision(d, self.dls.n_out)
+
+@patch(as_prop=True)
+def temperature(self:Learner)->float: "What logits are divided by before they become probabilities; None leaves them."; return self._temperature
+@patch(set_prop=True)
+def temperature(self:Learner, t):
+    if t is not None and (isinstance(t, bool) or not isinstance(t, (int, float, np.integer, np.floating)) or not 0 < t < float('inf')):
+        raise ValueError(f"temperature={t!r}: a finite number above 0 (1 changes nothing), or None")
+    self._temperature = None if t is None else float(t)
+
+# %% ../nbs/06b_learner.ipynb #c045
+def _tempered(learn, logits): return logits if learn.temperature is None else logits/learn.temperature
+
+def _probs(learn, xb):
+    "Probabilities of a batch, float [B,n_cls] on the CPU."
+    learn.model.eval()
+    with torch.no_grad(): return activation_for(learn.loss_func, learn.dls.multi)(_tempered(learn, learn.model(xb.to(learn.device)))).float().cpu()
+
+def _said(learn, xb, decision=None):
+    "What is predicted for a batch, on the CPU: class numbers [B], or bits [B,n_cls]."
+    probs = _probs(learn, xb)
+    return decide(probs.nan_to_num(), learn.decision if decision is None else decision) if learn.dls.multi else probs.argmax(1)
+
+# %% ../nbs/06b_learner.ipynb #c046
 @patch
 def get_preds(self:Learner,
     role:str='valid', # 'train', 'valid' or 'test'
     dl=None, # Any other loader, instead of a role
     view=None, # `view(xb)` applied to each batch: for `tta`
-)->Preds: # Probabilities, targets and losses in table order, on the CPU
-    "Predictions with the names of the images and each image's loss."
-    dl = _plain(self.dls.loader(role) if dl is None else dl)
+)->Preds: # Probabilities, targets and losses in table order, on the CPU; with the learner's decision
+    "Predictions with the names of the images and each image's loss, both of logits divided by the temperature."
+    seen, dl = _seen(self, role, dl), _plain(self.dls.loader(role) if dl is None else dl)
     act, logits, targs, losses = activation_for(self.loss_func, self.dls.multi), [], [], []
     self.model.eval()
     with torch.inference_mode():
         for xb, yb in dl:
             xb, yb = xb.to(self.device), yb.to(self.device)
-            out = self.model(xb if view is None else view(xb))
+            out = _tempered(self, self.model(xb if view is None else view(xb)))
             logits.append(out)
             targs.append(yb)
             if not ((yb < 0) | yb.isnan()).any(): losses.append(row_losses(self.loss_func, out, yb))
@@ -290,29 +334,28 @@ def get_preds(self:Learner,
     ids = dl.ids if hasattr(dl, 'ids') else [str(i) for i in range(len(targs))]
     labelled = len(losses) and sum(map(len, losses)) == len(targs)
     return Preds(ids, act(logits).float().cpu(), targs.cpu() if labelled else None, torch.cat(losses).float().cpu() if labelled else None,
-                 self.dls.vocab, multi=self.dls.multi, images=_Images(dl) if hasattr(dl, 'store') else None, source=self.dls.source)
+                 self.dls.vocab, multi=self.dls.multi, images=_Images(dl) if hasattr(dl, 'store') else None, source=self.dls.source,
+                 decision=self.decision if self.dls.multi else None, seen=seen)
 
-# %% ../nbs/06b_learner.ipynb #c047
+# %% ../nbs/06b_learner.ipynb #c055
 @patch
 def predict(self:Learner,
     item, # Path, PIL image, array or uint8 tensor
 )->Prediction: # `label` (several labels: a list), `index`, `probs` [n_cls]
-    "The class of one image."
-    self.model.eval()
-    with torch.inference_mode(): logits = self.model(self.dls.prepare(item))
-    return as_prediction(activation_for(self.loss_func, self.dls.multi)(logits)[0], self.dls.vocab, self.dls.multi)
+    "The class of one image, or its labels as the learner's decision has them."
+    return as_prediction(_probs(self, self.dls.prepare(item))[0], self.dls.vocab, self.dls.multi, self.decision)
 
-# %% ../nbs/06b_learner.ipynb #c050
+# %% ../nbs/06b_learner.ipynb #c058
 @patch
-def show_results(self:Learner, role:str='valid', n:int=16, ncols:int=None, thresh:float=.5, **kw):
+def show_results(self:Learner, role:str='valid', n:int=16, ncols:int=None,
+    thresh=None, # With several labels an image: another decision for now; None takes the learner's
+    **kw):
     "Images from all over a role, with target and prediction."
     xb, yb = self.dls.some(role, n)
-    self.model.eval()
-    with torch.inference_mode(): probs = activation_for(self.loss_func, self.dls.multi)(self.model(xb.to(self.device)))
-    texts, colors = self.dls.result_titles(yb.cpu(), (probs > thresh if self.dls.multi else probs.argmax(1)).cpu())
+    texts, colors = self.dls.result_titles(yb.cpu(), _said(self, xb, thresh))
     self.dls._show(xb, texts, colors, ncols, **kw)
 
-# %% ../nbs/06b_learner.ipynb #c054
+# %% ../nbs/06b_learner.ipynb #c065
 @patch
 def tta(self:Learner,
     role:str='valid', # 'train', 'valid' or 'test'
@@ -332,14 +375,14 @@ def tta(self:Learner,
     if out.targs is not None and out.multi: out.losses = nn.functional.binary_cross_entropy(out.probs, out.targs, reduction='none').mean(1)
     return out
 
-# %% ../nbs/06b_learner.ipynb #c057
+# %% ../nbs/06b_learner.ipynb #c068
 @patch
 def save(self:Learner,
     name:str, # The file is `path/models/{name}.safetensors`
     with_opt:bool=False, # Keep the optimiser's memory too
 )->Path:
-    "Write the weights."
-    tensors, meta = {f'model.{k}': v for k, v in self.model.state_dict().items()}, dict(kind='learner', epoch=self.epoch)
+    "Write the weights; with them go decision and temperature."
+    tensors, meta = {f'model.{k}': v for k, v in self.model.state_dict().items()}, dict(kind='learner', epoch=self.epoch, **_tuned(self))
     if with_opt and self.opt is not None: tensors, meta = tensors | _opt_tensors(self), dict(meta, opt=_opt_numbers(self))
     return save_tensors(self._file(name), tensors, meta)
 
@@ -349,23 +392,34 @@ def _opt_tensors(learn):
 
 def _opt_numbers(learn): return {k: learn.opt.param_groups[0][k] for k in ('betas', 'momentum') if k in learn.opt.param_groups[0]}
 
+def _tuned(learn): return {k: v for k in ('decision', 'temperature') if (v := getattr(learn, k)) is not None}
+
 @patch
 def _file(self:Learner, name): return self.path/'models'/f'{name}.safetensors'
 
-# %% ../nbs/06b_learner.ipynb #c058
+# %% ../nbs/06b_learner.ipynb #c069
 @patch
 def load(self:Learner, name:str)->Learner:
-    "Read the weights that `save` wrote, and the optimiser's memory and the epoch if they are there."
+    "Read the weights that `save` wrote; and decision, temperature, the optimiser's memory and the epoch if they are there."
     file = self._file(name)
     tensors, meta = load_tensors(file)
     if meta.get('kind') != 'learner': raise ValueError(f"{file} was not written by Learner.save; if it is a bundle, load_learner reads it")
     load_weights(self.model, {k[6:]: v for k, v in tensors.items() if k.startswith('model.')}, str(file))
-    self.opt = None
+    _retune(self, meta, file)
+    self.opt = self.calibration = None
     if 'opt' in meta:
         self.epoch, self.lrs = meta['epoch'], group_lrs(self.lr, len(self.groups))
         self.prepare_opt()
         _fill_opt(self, tensors, meta['opt'])
     return self
+
+# %% ../nbs/06b_learner.ipynb #c070
+def _retune(learn, meta, file):
+    "Take decision and temperature from a header that has them."
+    try:
+        for k in ('decision', 'temperature'):
+            if meta.get(k) is not None: setattr(learn, k, meta[k])
+    except (TypeError, ValueError) as e: raise ValueError(f"{file}: {e}") from e
 
 def _fill_opt(learn, tensors, numbers):
     "Give the optimiser the memory that was kept."

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
 import digitclf.bodies, digitclf.lite # they register models that a file may name
 from .data import default_device, normalise
+from .decisions import check_decision, decision_text
 from .losses import activation_for
 from .models import create_model
 from .pictures import METHODS, _settings, to_uint8
@@ -45,16 +46,18 @@ def make_header(
     source:str='', # What it was trained on
     notes:str='', # Anything else
     created:str=None, # When, in any form; left out, equal models give equal files
+    thresholds=None, # With several labels: how probabilities become labels, as in `check_decision`; None is above 0.5
+    temperature:float=None, # What logits are divided by before they become probabilities; None leaves them
 )->dict:
     "All that a bundle says besides its weights."
     whole = dict(kind='bundle', format=FORMAT, arch=arch, vocab=[str(v) for v in vocab], multi=multi,
         prep=dict(size=list(size), n_in=arch['n_in'], method=method), mean=list(mean), std=list(std), metrics=dict(metrics or {}),
-        source=source, notes=notes, thresholds=None, temperature=None, made_with=_versions(), created=created)
+        source=source, notes=notes, thresholds=check_decision(thresholds, len(vocab)), temperature=temperature, made_with=_versions(), created=created)
     return json.loads(json.dumps(whole))
 
 # %% ../nbs/10a_predictor.ipynb #c013
 def _whole(v): return isinstance(v, int) and not isinstance(v, bool)
-def _number(v): return isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v)
+def _number(v): return isinstance(v, (int, float)) and not isinstance(v, bool) and abs(v) < 1e300 # so not NaN, and no integer of 400 digits
 def _dict_of(v, ok): return isinstance(v, dict) and all(ok(o) for o in v.values())
 def _numbers(v, lo, hi): return isinstance(v, list) and all(_number(o) and lo <= o <= hi for o in v)
 def _texts(v): return isinstance(v, list) and all(isinstance(o, str) for o in v)
@@ -69,11 +72,18 @@ _RULES = dict(
     std=(lambda v: _numbers(v, 1e-6, 1e6), "a number above 0 for each channel"),
     metrics=(lambda v: _dict_of(v, lambda o: o is None or _number(o)), "names and numbers"),
     source=(lambda v: isinstance(v, str), "a text"), notes=(lambda v: isinstance(v, str), "a text"),
-    thresholds=(lambda v: v is None, "nothing in this version"), temperature=(lambda v: v is None, "nothing in this version"),
+    temperature=(lambda v: v is None or _number(v) and v > 0, "a number above 0, or nothing"),
     made_with=(lambda v: _dict_of(v, lambda o: isinstance(o, str)), "names and versions"),
     created=(lambda v: v is None or isinstance(v, str), "a text, or nothing"))
 
 # %% ../nbs/10a_predictor.ipynb #c014
+def _check_thresholds(h, what):
+    "A decision that fits the labels, or none."
+    v = h.get('thresholds')
+    if v is not None and not h['multi']: raise ValueError(f"{what}: thresholds is {_short(v)}, but an image has one label here, which needs none")
+    try: check_decision(v, len(h['vocab']))
+    except (TypeError, ValueError, OverflowError) as e: raise ValueError(f"{what}: thresholds: {str(e)[:300]}") from e
+
 def _short(v): return s if len(s := repr(v)) < 80 else s[:77] + '…'
 
 def check_header(
@@ -95,8 +105,9 @@ def check_header(
     for name, have, want in (('outputs', a.get('n_out'), len(h['vocab'])), ('channels', a.get('n_in'), p['n_in']),
                              ('means', len(h['mean']), p['n_in']), ('standard deviations', len(h['std']), p['n_in'])):
         if not _whole(have) or have != want: raise ValueError(f"{what}: {_short(have)} {name} where there must be {want}")
+    _check_thresholds(h, what)
 
-# %% ../nbs/10a_predictor.ipynb #c022
+# %% ../nbs/10a_predictor.ipynb #c024
 @contextmanager
 def _at_most(n):
     "Stop any model built in this block at its parameter number `n` + 1."
@@ -121,7 +132,7 @@ def arch_misfit(
     except Exception as e: why = f"{type(e).__name__}: {e}"
     return why and f"the model {arch['name']!r} does not go with its weights and pictures. {why}"
 
-# %% ../nbs/10a_predictor.ipynb #c026
+# %% ../nbs/10a_predictor.ipynb #c028
 def _arch(model):
     arch = getattr(model, 'arch', None)
     if isinstance(arch, dict): return arch
@@ -132,7 +143,7 @@ def write_bundle(
     path, # Final name, such as model.safetensors
     model, # From `create_model`
     vocab:list, size:tuple, mean:list, std:list, # As in `make_header`
-    **kw, # More of `make_header`: method, multi, metrics, source, notes, created
+    **kw, # More of `make_header`: method, multi, metrics, source, notes, created, thresholds, temperature
 )->Path: # `path`
     "Weights and header in one file, checked, whole or not at all."
     state, h = model.state_dict(), make_header(_arch(model), vocab, size, mean, std, **kw)
@@ -141,7 +152,7 @@ def write_bundle(
         raise ValueError(f"{why}. Was the model changed after create_model made it? Then register the changed one with @register_model")
     return save_tensors(path, state, h)
 
-# %% ../nbs/10a_predictor.ipynb #c032
+# %% ../nbs/10a_predictor.ipynb #c034
 def bundle_header(
     path, # A bundle
 )->dict: # As `make_header` makes it
@@ -159,13 +170,14 @@ def bundle_info(
     arch, p, vocab = dict(h['arch']), h['prep'], h['vocab']
     rows = {'model': f"{arch.pop('name')}({', '.join(f'{k}={v}' for k, v in arch.items())})",
         'numbers': f"{sum(map(math.prod, shapes.values())):,}", 'classes': f"{len(vocab)}: {_short(', '.join(vocab))[1:-1]}",
-        'labels of an image': 'several' if h['multi'] else 'one', 'image': ' × '.join(map(str, (p['n_in'], *p['size']))) + f", {p['method']}",
+        'labels of an image': f"several, {decision_text(h.get('thresholds'))}" if h['multi'] else 'one',
+        'temperature': '' if h.get('temperature') is None else f"{h['temperature']:.4g}", 'image': ' × '.join(map(str, (p['n_in'], *p['size']))) + f", {p['method']}",
         'mean': ', '.join(f'{v:.4f}' for v in h['mean']), 'std': ', '.join(f'{v:.4f}' for v in h['std']), 'trained on': h['source'],
         **{k: f'{v:.4f}' for k, v in h['metrics'].items() if v is not None}, 'notes': h['notes'], 'created': h['created'],
         'made with': ', '.join(f'{k} {v}' for k, v in h['made_with'].items()), 'file': f"{Path(path).stat().st_size:,} bytes"}
     return pd.DataFrame({'value': {k: v for k, v in rows.items() if v}}).rename_axis('fact')
 
-# %% ../nbs/10a_predictor.ipynb #c036
+# %% ../nbs/10a_predictor.ipynb #c038
 def load_bundle(
     path, # A bundle
     device=None, # None picks `default_device()`
@@ -178,7 +190,7 @@ def load_bundle(
     load_weights(model, tensors, str(path))
     return model.to(device or default_device()).eval(), h
 
-# %% ../nbs/10a_predictor.ipynb #c045
+# %% ../nbs/10a_predictor.ipynb #c047
 _BROKEN = "the model gives no finite score for this image: its weights are out of all proportion; train it again"
 
 class Predictor:
@@ -191,29 +203,34 @@ class Predictor:
         self.device = torch.device(device or default_device())
         self.model, self.header = load_bundle(path, self.device)
         self.vocab, self.multi, self.prep = self.header['vocab'], self.header['multi'], self.header['prep']
+        self.decision, self.temperature = check_decision(self.header.get('thresholds')), self.header.get('temperature')
 
     def probs(self,
         pixels:Tensor, # uint8, [B,C,H,W]
     )->Tensor: # Probabilities, float [B,n_cls] on the CPU; NaN where the model breaks down
         "One batch of prepared pictures."
         xb = normalise(pixels.to(self.device), self.header['mean'], self.header['std'])
-        with torch.inference_mode(): return activation_for(None, self.multi)(self.model(xb)).float().cpu()
+        with torch.inference_mode():
+            logits = self.model(xb)
+            if self.temperature is not None: logits = logits/self.temperature
+            return activation_for(None, self.multi)(logits).float().cpu()
 
-    def predict(self,
-        item, # Path, bytes, PIL picture, array or tensor
-    )->Prediction: # `label` (several labels: a list), `index`, `probs` [n_cls]
-        "The class of one image."
-        probs = self.probs(to_uint8(item, **self.prep)[None])[0]
-        if not probs.isfinite().all(): raise ValueError(_BROKEN)
-        return as_prediction(probs, self.vocab, self.multi)
+# %% ../nbs/10a_predictor.ipynb #c048
+@patch
+def predict(self:Predictor,
+    item, # Path, bytes, PIL picture, array or tensor
+)->Prediction: # `label` (several labels: a list), `index`, `probs` [n_cls]
+    "The class of one image, or its labels as decided."
+    probs = self.probs(to_uint8(item, **self.prep)[None])[0]
+    if not probs.isfinite().all(): raise ValueError(_BROKEN)
+    return as_prediction(probs, self.vocab, self.multi, self.decision)
 
-# %% ../nbs/10a_predictor.ipynb #c046
 @patch
 def __repr__(self:Predictor):
     c, (h, w) = self.prep['n_in'], self.prep['size']
     return f"Predictor({self.header['arch']['name']}, {len(self.vocab)} classes, images {c} × {h} × {w}, {self.header['source']})"
 
-# %% ../nbs/10a_predictor.ipynb #c053
+# %% ../nbs/10a_predictor.ipynb #c055
 @patch
 def _load(self:Predictor, pool, before, items):
     "The pictures that could be read; and for each item None, or what was wrong with it."
@@ -223,18 +240,19 @@ def _load(self:Predictor, pool, before, items):
     pics, errs = zip(*pool.map(read, items))
     return [p for p in pics if p is not None], errs
 
-# %% ../nbs/10a_predictor.ipynb #c054
+# %% ../nbs/10a_predictor.ipynb #c056
 @patch
 def predict_many(self:Predictor,
     items, # Paths, or anything else that `predict` takes
     bs:int=64, # Images in a batch
-    top:int=1, # Also the next best: columns prediction_2, probability_2, …
+    top:int=1, # Also the next best: columns prediction_2, probability_2, … (one label an image only)
     before=None, # Function applied to each item first, such as `inverted`
 )->pd.DataFrame: # A row an item: id, prediction, probability, error (None if all went well)
     "Predict all; what can't be read gets an error in its row. `attrs['brightness']` is the mean pixel, 0 to 1."
     if isinstance(items, (str, bytes, os.PathLike)): raise TypeError(f"expected a list of images, got {_short(items)}; get_image_files(folder) makes one")
     items = list(items)
     if not items or min(bs, top) < 1: raise ValueError(f"{len(items)} items, bs={bs}, top={top}: each must be at least 1")
+    if self.multi and top > 1: raise ValueError(f"top={top}: this model gives an image several labels, so there is no next best; the columns p(…) hold all probabilities")
     ids = [os.fspath(o) if isinstance(o, (str, os.PathLike)) else str(i) for i, o in enumerate(items)]
     errors, probs, light = [], [torch.zeros(0, len(self.vocab))], []
     bs = max(1, min(bs, 2**25//math.prod((self.prep['n_in'], *self.prep['size']))))
@@ -244,18 +262,18 @@ def predict_many(self:Predictor,
             errors += errs
             if pics: probs.append(self.probs(torch.stack(pics)))
             light += [p.float().mean().item()/255 for p in pics]
-    df = _rows(torch.cat(probs), ids, errors, self.vocab, self.multi, top)
+    df = _rows(torch.cat(probs), ids, errors, self.vocab, self.multi, top, self.decision)
     df.attrs['brightness'] = sum(light)/len(light) if light else None
     return df
 
-# %% ../nbs/10a_predictor.ipynb #c055
-def _rows(probs, ids, errors, vocab, multi, top):
+# %% ../nbs/10a_predictor.ipynb #c057
+def _rows(probs, ids, errors, vocab, multi, top, decision=None):
     "The table: a row an item, in order; those without an error take the rows of `probs`."
     good, fine = [i for i, e in enumerate(errors) if e is None], probs.isfinite().all(1)
     errors = list(errors)
     for i, ok in zip(good, fine.tolist()): errors[i] = None if ok else _BROKEN
     good, probs = [i for i in good if errors[i] is None], probs[fine]
-    df = Preds([ids[i] for i in good], probs, vocab=vocab, multi=multi).df()
+    df = Preds([ids[i] for i in good], probs, vocab=vocab, multi=multi, decision=decision).df()
     best = [] if multi else list(zip(*probs.topk(min(top, len(vocab)), 1)))
     for j in range(1, 0 if multi else min(top, len(vocab))):
         df[f'prediction_{j+1}'], df[f'probability_{j+1}'] = [vocab[idx[j]] for _, idx in best], [v[j].item() for v, _ in best]

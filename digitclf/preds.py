@@ -29,13 +29,13 @@ class Preds:
     images:object=None # Anything that a LongTensor of positions indexes to uint8 [k, C, H, W]; None if not at hand
     source:str='' # Where the images came from, for titles; stand-ins say so
     decision:object=None # With `multi`, how probabilities become labels: as in `check_decision`
+    seen:bool=None # Did the model learn from these rows? None: not known
 
     def __post_init__(self):
         self.ids, self.probs = list(self.ids), torch.as_tensor(self.probs).detach().cpu().float()
         self.vocab = [str(i) for i in range(self.probs.shape[-1])] if self.vocab is None else list(self.vocab)
-        if self.targs is not None:
-            self.targs = torch.as_tensor(self.targs).detach().cpu()
-            self.targs = self.targs.float() if self.multi else self.targs
+        if self.targs is not None: self.targs = torch.as_tensor(self.targs).detach().cpu()
+        if self.targs is not None and self.multi: self.targs = self.targs.float()
         if self.losses is not None: self.losses = torch.as_tensor(self.losses).detach().cpu().float()
         _check_preds(self)
         if self.multi: self.decision = check_decision(self.decision, len(self.vocab))
@@ -45,7 +45,7 @@ class Preds:
     def __repr__(self):
         has = ', '.join(['probs'] + [k for k in ('targs', 'losses', 'images') if getattr(self, k) is not None])
         multi = f'multi-label ({decision_text(self.decision)}), ' if self.multi else ''
-        return f"Preds({len(self)} rows, {len(self.vocab)} classes, {multi}with {has}, source={self.source!r})"
+        return f"Preds({len(self)} rows, {len(self.vocab)} classes, {multi}with {has}, source={self.source!r}{', seen in training'*bool(self.seen)})"
 
 # %% ../nbs/04d_preds.ipynb #c011
 def _check_preds(p):
@@ -63,6 +63,7 @@ def _check_preds(p):
         raise ValueError(f"expected one loss per row, [{n}], got {tuple(p.losses.shape)}")
     if hasattr(p.images, '__len__') and len(p.images) != n: raise ValueError(f"{len(p.images)} images for {n} rows")
     if p.decision is not None and not p.multi: raise ValueError("one label per image needs no decision: the best class is predicted")
+    if p.seen not in (None, True, False): raise TypeError(f"seen={p.seen!r}: True, False, or None if it is not known")
 
 def _check_targs(p, n, k):
     if p.targs.shape != ((n, k) if p.multi else (n,)):
@@ -74,7 +75,7 @@ def _check_targs(p, n, k):
     if n and not p.multi and not (0 <= p.targs.min() and p.targs.max() < k):
         raise ValueError(f"targs run from {p.targs.min()} to {p.targs.max()}, outside 0..{k-1}; does the vocab fit?")
 
-# %% ../nbs/04d_preds.ipynb #c016
+# %% ../nbs/04d_preds.ipynb #c018
 @patch(as_prop=True)
 def pred(self:Preds)->Tensor: # Class indices, int64 [n]
     "Each row's best class; one label per image only."
@@ -89,7 +90,7 @@ def bits(self:Preds,
     if not self.multi: raise ValueError("one label per image: preds.pred is the class predicted")
     return decide(self.probs, self.decision if decision is None else decision)
 
-# %% ../nbs/04d_preds.ipynb #c020
+# %% ../nbs/04d_preds.ipynb #c022
 class _Rows:
     def __init__(self, base, rows): self.base, self.rows = base, rows
     def __len__(self): return len(self.rows)
@@ -110,7 +111,7 @@ def subset(self:Preds,
     return replace(self, ids=[self.ids[i] for i in rows.tolist()], probs=self.probs[rows], targs=pick(self.targs),
                    losses=pick(self.losses), images=None if self.images is None else _Rows(self.images, rows))
 
-# %% ../nbs/04d_preds.ipynb #c025
+# %% ../nbs/04d_preds.ipynb #c027
 @patch
 def df(self:Preds,
     thresh=None, # With several labels per image: another decision for now; None takes the object's own
@@ -127,7 +128,7 @@ def df(self:Preds,
     if self.losses is not None: cols['loss'] = self.losses.numpy()
     return pd.DataFrame(cols)
 
-# %% ../nbs/04d_preds.ipynb #c034
+# %% ../nbs/04d_preds.ipynb #c036
 def _untied(f):
     "A metric's name, without the threshold that a decision replaces."
     if 'thresh' not in getattr(f, 'keywords', {}): return _name_of(f)
@@ -150,7 +151,7 @@ def scores(self:Preds,
             score_as(m, decide(p, decision).double() if by_us else p, self.targs) for p in rows.values()]
     return pd.DataFrame(cols, index=pd.Index(rows, name='answer'))
 
-# %% ../nbs/04d_preds.ipynb #c045
+# %% ../nbs/04d_preds.ipynb #c047
 Prediction = namedtuple('Prediction', 'label index probs')
 
 def as_prediction(

@@ -49,7 +49,7 @@ class Record:
     def __init__(self): self.rows, self._steps = [], []
     @property
     def history(self)->pd.DataFrame:
-        "One row an epoch: `epoch`, `train_loss`, `valid_loss`, metrics, `time` in seconds."
+        "One row an epoch: `epoch`, `train_loss`, `valid_loss`, metrics, `skipped` (images left out, if any), `time` in seconds."
         return pd.DataFrame(self.rows)
     @property
     def steps(self)->pd.DataFrame:
@@ -142,11 +142,12 @@ def after_validate(self:Recorder, learn):
 @patch
 def after_epoch(self:Recorder, learn):
     "Keep the row."
-    self._row['time'] = time.perf_counter() - self._t0
+    gone = len(getattr(getattr(learn, 'dls', None), 'skipped', ()))
+    self._row.update(dict(skipped=gone) if gone else {}, time=time.perf_counter() - self._t0)
     self.rows.append(self._row)
     self._row = None
 
-# %% ../nbs/06a_recorder.ipynb #c036
+# %% ../nbs/06a_recorder.ipynb #c038
 def smooth(
     vals, # Numbers, [n]
     beta:float=0.98, # How much of the past is kept in a step
@@ -158,7 +159,7 @@ def smooth(
         out.append(avg/(1 - beta**i))
     return out
 
-# %% ../nbs/06a_recorder.ipynb #c038
+# %% ../nbs/06a_recorder.ipynb #c040
 def _axes(ax, figsize=(5, 3)):
     if ax is not None: return ax
     import matplotlib.pyplot as plt
@@ -180,7 +181,7 @@ def plot_losses(
     ax.legend()
     return ax
 
-# %% ../nbs/06a_recorder.ipynb #c039
+# %% ../nbs/06a_recorder.ipynb #c041
 def plot_lr(
     steps:pd.DataFrame, # `Recorder.steps`
     ax=None, # Axes to draw on; None makes a figure
@@ -195,13 +196,13 @@ def plot_lr(
         twin.set_ylabel('momentum (dashed)')
     return ax
 
-# %% ../nbs/06a_recorder.ipynb #c040
+# %% ../nbs/06a_recorder.ipynb #c042
 def plot_metrics(
     history:pd.DataFrame, # `Recorder.history`
     ax=None, # Axes to draw on; None makes a figure
 ):
     "Every metric per epoch."
-    names = [c for c in history if c not in ('epoch', 'train_loss', 'valid_loss', 'time')]
+    names = [c for c in history if c not in ('epoch', 'train_loss', 'valid_loss', 'skipped', 'time')]
     if not names: raise ValueError("no metrics to plot: give the Learner some, such as metrics=[accuracy]")
     ax = _axes(ax)
     for c in names: ax.plot(history.epoch+1, history[c], 'o-', ms=4, label=c)
@@ -209,7 +210,7 @@ def plot_metrics(
     ax.legend()
     return ax
 
-# %% ../nbs/06a_recorder.ipynb #c047
+# %% ../nbs/06a_recorder.ipynb #c049
 def fmt_value(
     name:str, # Column of the history
     v, # Its value
@@ -219,7 +220,7 @@ def fmt_value(
     if name == 'time': return f'{int(v)//60}:{int(v)%60:02d}' if v >= 60 else f'{v:.1f}s'
     return str(v) if isinstance(v, (int, str)) else f'{v:.4f}'
 
-# %% ../nbs/06a_recorder.ipynb #c049
+# %% ../nbs/06a_recorder.ipynb #c051
 def text_row(
     cells, # Strings
     width:int=12, # Characters a cell has at least
@@ -237,7 +238,7 @@ def html_table(
     body = ''.join('<tr>' + ''.join(f'<td>{fmt_value(c, r.get(c))}</td>' for c in cols) + '</tr>' for r in rows)
     return f'{bar}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>' if rows else bar
 
-# %% ../nbs/06a_recorder.ipynb #c053
+# %% ../nbs/06a_recorder.ipynb #c055
 def where_shown()->str: # 'notebook', 'terminal' or 'log'
     "Where progress will be seen."
     ip = sys.modules.get('IPython')
@@ -245,7 +246,7 @@ def where_shown()->str: # 'notebook', 'terminal' or 'log'
     if any(c.__name__ == 'ZMQInteractiveShell' for c in type(shell).__mro__): return 'notebook'
     return 'terminal' if sys.stdout.isatty() and sys.stderr.isatty() else 'log'
 
-# %% ../nbs/06a_recorder.ipynb #c055
+# %% ../nbs/06a_recorder.ipynb #c057
 class ProgressCallback(Callback):
     "A bar while it runs, a line an epoch that stays."
     order, watches = 60, True
@@ -272,7 +273,7 @@ class ProgressCallback(Callback):
         if self.kind == 'terminal': self.bar.set_description(self._where(learn), refresh=False); self.bar.update(self.done - self.bar.n)
         if self.kind == 'notebook': self._draw(learn, running=True)
 
-# %% ../nbs/06a_recorder.ipynb #c057
+# %% ../nbs/06a_recorder.ipynb #c059
 @patch
 def _where(self:ProgressCallback, learn)->str:
     return f"epoch {learn.fit_epoch+1}/{learn.n_epoch}" + ('' if learn.training else ', validating')
@@ -291,7 +292,7 @@ def _line(self:ProgressCallback, cells):
     if self.bar is not None: self.bar.write(text_row(cells), file=sys.stdout)
     else: print(text_row(cells), flush=True)
 
-# %% ../nbs/06a_recorder.ipynb #c058
+# %% ../nbs/06a_recorder.ipynb #c060
 @patch
 def after_epoch(self:ProgressCallback, learn):
     "Show the epoch that just ended."

@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
+import pandas as pd
 import PIL
 import torch
 from fastcore.basics import patch
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
+from .labels import _few
 from .pictures import MAX_PIXELS, ImageError, _array_bytes, _decode, _settings, _why, show_images, to_uint8
 from .sources import data_home
 
@@ -28,11 +30,13 @@ class ImageStore:
         ids:Iterable[str]|None=None, # A name per image; None: '0', '1', ...
         decoded:int=0, # How many files were opened to make it
         file:Path|None=None, # The cache file that `data` is mapped from; None: it is in memory
+        skipped:pd.DataFrame|None=None, # Columns row, id and problem: files that were left out; None: none were
     ):
         "Hold `data`, which may be memory-mapped."
         if data.ndim != 4 or data.dtype != torch.uint8 or 0 in data.shape:
             raise ValueError(f"expected uint8 [N,C,H,W] with at least one pixel, got {data.dtype} {list(data.shape)}")
         self.data, self.decoded, self.file = data, decoded, file
+        self.skipped = pd.DataFrame(columns=['row','id','problem']) if skipped is None else skipped
         self.ids = [str(i) for i in (range(len(data)) if ids is None else ids)]
         if len(self.ids) != len(data): raise ValueError(f"{len(self.ids)} ids for {len(data)} images; give one for each")
 
@@ -82,12 +86,16 @@ def from_arrays(cls:ImageStore,
 # %% ../nbs/01b_store.ipynb #c023
 def _complain(paths, bad, shapes):
     lines = [f"  row {i}, {paths[i]}: {bad[i]}" for i in sorted(bad)[:5]] + ['  …']*(len(bad) > 5)
-    todo = "drop these rows or replace the files" if len(shapes) < len(bad) else "nothing is wrong with the files"
+    todo = ("mend these files, or pass on_bad='skip' to leave their rows out (check_images(files) lists all that is wrong)"
+            if len(shapes) < len(bad) else "nothing is wrong with the files")
     if shapes:
         c, h, w = shapes[min(shapes)]
         todo += f"; pass size=({h}, {w}) (height, width) and n_in={c}, or others, to bring all images to one shape"
-    return ImageError('\n'.join([f"{len(bad)} of {len(paths)} images cannot be used:", *lines, todo]))
+    error = ImageError('\n'.join([f"{len(bad)} of {len(paths)} images cannot be used:", *lines, todo]))
+    error.unreadable = {i: why for i, why in bad.items() if i not in shapes} # what on_bad='skip' may leave out
+    return error
 
+# %% ../nbs/01b_store.ipynb #c024
 def _fill(out, i0, x0, paths, decode, bad, workers, progress):
     "Decode every path but `i0` into its row of `out`, a block of rows per task; collect what is wrong in `bad`."
     shapes = {}
@@ -110,7 +118,7 @@ def _fill(out, i0, x0, paths, decode, bad, workers, progress):
 
 def _by(x): return f"{x.shape[1]} x {x.shape[2]} with {x.shape[0]} channel{'s'*(len(x) > 1)}"
 
-# %% ../nbs/01b_store.ipynb #c025
+# %% ../nbs/01b_store.ipynb #c026
 _VERSION = 1 # of the decoding above: raise it when the pixels would come out differently
 
 def _cache_file(cache, paths, settings):
@@ -139,7 +147,7 @@ def _open_cached(file, n):
     except (OSError, ValueError, EOFError) as e: why = f'cannot be read ({e})'
     warnings.warn(f"the cache file {file} {why}; decoding the images again")
 
-# %% ../nbs/01b_store.ipynb #c027
+# %% ../nbs/01b_store.ipynb #c028
 def _claim(file):
     "Make the system set aside the space that `file` pretends to have."
     if not hasattr(os, 'posix_fallocate'): return
@@ -169,7 +177,7 @@ def _reserve(shape, file):
     except MemoryError as e:
         raise ImageError(f"{math.prod(shape)/1e9:,.1f} GB of pixels do not fit into memory; pass a smaller size=") from e
 
-# %% ../nbs/01b_store.ipynb #c028
+# %% ../nbs/01b_store.ipynb #c029
 def _build(paths, decode, file, workers, progress):
     "Decode all, into `file` where there is one."
     bad, x0 = {}, None
@@ -190,7 +198,62 @@ def _build(paths, decode, file, workers, progress):
     finally:
         if tmp is not None: os.unlink(tmp)
 
-# %% ../nbs/01b_store.ipynb #c029
+# %% ../nbs/01b_store.ipynb #c031
+def _problem(path, decode):
+    "Why a file can't be read, or None."
+    try:
+        if os.path.exists(path) and not os.path.isfile(path): return 'is a folder, pipe or device'
+        decode(path)
+    except Exception as e: return _why(e, path)
+
+def _noted(note, n):
+    "Rows that could not be read when somebody last looked."
+    try: return [i for i in json.loads(note.read_text()) if i in range(n)] if note is not None else []
+    except (OSError, ValueError, TypeError): return []
+
+def _note(note, rows):
+    tmp = None
+    try:
+        if note is None: return
+        note.parent.mkdir(parents=True, exist_ok=True)
+        fd, tmp = tempfile.mkstemp('.tmp', 'store-', note.parent)
+        with open(fd, 'w') as f: json.dump(rows, f)
+        os.replace(tmp, note)
+    except OSError: # it costs the next run time, nothing else
+        if tmp is not None: os.unlink(tmp)
+
+# %% ../nbs/01b_store.ipynb #c032
+def _open_or_build(paths, file, decode, workers, progress):
+    "The pixels, the file they are mapped from, and how many files were opened for them."
+    data, decoded = _open_cached(file, len(paths)), 0
+    if data is None: data, decoded = _build(paths, decode, file, workers, progress), len(paths)
+    return data, file if isinstance(data, np.memmap) else None, decoded
+
+def _left_out(paths, ids, bad):
+    "The table of what was left out, and a warning if anything was."
+    rows = sorted(bad)
+    if bad: warnings.warn(f"{len(bad)} of {len(paths)} files cannot be read and are left out: "
+                          f"{_few([f'row {i}, {paths[i]}' for i in rows], 3)}; their problems are in `skipped`", stacklevel=3)
+    return pd.DataFrame([(i, ids[i], bad[i]) for i in rows], columns=['row','id','problem'])
+
+# %% ../nbs/01b_store.ipynb #c033
+def _load_readable(paths, where, decode, load):
+    "What `load` makes of the files that can be read, and the others: row → problem."
+    bad = {i: why for i, p in enumerate(paths) if not os.path.isfile(p) and (why := _problem(p, decode))}
+    rest = [i for i in range(len(paths)) if i not in bad]
+    file = where([paths[i] for i in rest])
+    note = None if file is None else file.with_suffix('.bad.json')
+    bad |= {rest[j]: why for j in _noted(note, len(rest)) if (why := _problem(paths[rest[j]], decode))}
+    while True:
+        good = [i for i in range(len(paths)) if i not in bad]
+        if not good: raise _complain(paths, bad, {})
+        try: return load([paths[i] for i in good]), bad
+        except ImageError as e:
+            if not (new := getattr(e, 'unreadable', None)): raise
+            bad |= {good[i]: why for i, why in new.items()}
+            _note(note, [j for j, i in enumerate(rest) if i in bad])
+
+# %% ../nbs/01b_store.ipynb #c034
 @patch(cls_method=True)
 def from_files(cls:ImageStore,
     paths:Iterable[str|Path], # The image files, [N]
@@ -202,6 +265,7 @@ def from_files(cls:ImageStore,
     workers:int|None=None, # Threads; None: one per processor, at most 8
     progress:bool=True, # Show a bar when it takes longer than a second
     max_pixels:int=MAX_PIXELS, # Refuse files that declare more
+    on_bad:str='error', # Files that cannot be read: 'error', or 'skip' to leave them out, see `skipped`
 )->ImageStore: # Its `decoded` is the number of files that were opened: N, or 0 from the cache
     "A store of image files, each decoded once, and not at all when the cache has them."
     if isinstance(paths, (str, os.PathLike)):
@@ -210,14 +274,13 @@ def from_files(cls:ImageStore,
     if not paths: raise ValueError("no files, so no store; is the list of paths empty?")
     ids = paths if ids is None else list(ids)
     if len(ids) != len(paths): raise ValueError(f"{len(ids)} ids for {len(paths)} files; give one for each")
-    file = _cache_file(cache, paths, (hw, n_in, method))
-    data, decoded = _open_cached(file, len(paths)), 0
-    if data is None:
-        decode = lambda p: _decode(p, hw, n_in, method, max_pixels)
-        data, decoded = _build(paths, decode, file, workers or min(8, os.cpu_count() or 1), progress), len(paths)
-    return cls(torch.from_numpy(data), ids, decoded, file if isinstance(data, np.memmap) else None)
+    if on_bad not in ('error','skip'): raise ValueError(f"on_bad={on_bad!r}: pick 'error', or 'skip' to leave out files that cannot be read")
+    where, decode = lambda ps: _cache_file(cache, ps, (hw, n_in, method)), lambda p: _decode(p, hw, n_in, method, max_pixels)
+    load = lambda ps: _open_or_build(ps, where(ps), decode, workers or min(8, os.cpu_count() or 1), progress)
+    (data, file, decoded), bad = _load_readable(paths, where, decode, load) if on_bad == 'skip' else (load(paths), {})
+    return cls(torch.from_numpy(data), [o for i, o in enumerate(ids) if i not in bad], decoded, file, _left_out(paths, ids, bad))
 
-# %% ../nbs/01b_store.ipynb #c055
+# %% ../nbs/01b_store.ipynb #c064
 @patch
 def normalise_stats(self:ImageStore,
     rows=None, # Row numbers [n] or mask [N] of the images to look at, for instance those of training; None: all
@@ -234,7 +297,7 @@ def normalise_stats(self:ImageStore,
     mean = share @ level
     return mean.tolist(), (share*(level - mean[:,None])**2).sum(1).sqrt().tolist()
 
-# %% ../nbs/01b_store.ipynb #c059
+# %% ../nbs/01b_store.ipynb #c068
 @patch
 def digests(self:ImageStore,
 )->list[str]: # 32 hex digits per image, [N]

@@ -9,7 +9,7 @@ __all__ = ['submission_labels', 'submission_table', 'check_submission']
 import os, tempfile
 from collections.abc import Mapping
 from pathlib import Path
-import pandas as pd, torch
+import pandas as pd
 from fastcore.basics import patch
 from .preds import Preds
 
@@ -31,7 +31,7 @@ def _written(vocab, names, multi):
 # %% ../nbs/09c_submission.ipynb #c016
 def submission_labels(
     preds:Preds, # For the images to submit, [n]
-    thresh=None, # Several labels: probability above which one is written, a number or [n_cls]; None means 0.5
+    thresh=None, # Several labels: another decision for now, as in `check_decision`; None takes that of `preds`
     at_least:int=0, # Several labels: write at least so many, the most probable ones
     names=None, # Mapping: class → what to write for it; None writes the vocab's names
 )->list: # Text, [n]
@@ -42,7 +42,7 @@ def submission_labels(
     if not preds.multi:
         if thresh is not None or at_least: raise ValueError("these images have one label each: thresh and at_least are for several")
         return [said[i] for i in preds.pred.tolist()]
-    on = preds.probs > torch.as_tensor(.5 if thresh is None else thresh, dtype=torch.float32)
+    on = preds.bits(thresh)
     if at_least: on |= preds.probs >= preds.probs.topk(at_least, 1).values[:,-1:]
     return [' '.join(s for s, b in zip(said, row) if b) for row in on.tolist()]
 

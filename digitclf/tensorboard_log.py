@@ -6,10 +6,9 @@
 __all__ = ['sample_figure', 'TensorBoardLog']
 
 # %% ../nbs/08b_tensorboard.ipynb #c002
-import torch
 from fastcore.basics import patch
 from .callbacks import _writable
-from .losses import activation_for
+from .learner import _said
 from .models import summary
 from .recorder import Callback
 from .store import show_images
@@ -27,19 +26,17 @@ def sample_figure(
     role:str='valid', # 'train', 'valid' or 'test'
     n:int=16, # Images at most
 ): # matplotlib Figure
-    "Images from all over a role, with target and prediction."
+    "Images from all over a role, with target and prediction; several labels as the learner's decision has them."
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     xb, yb = learn.dls.some(role, n)
-    learn.model.eval()
-    with torch.no_grad(): probs = activation_for(learn.loss_func, learn.dls.multi)(learn.model(xb.to(learn.device)))
-    texts, colors = learn.dls.result_titles(yb.cpu(), (probs > .5 if learn.dls.multi else probs.argmax(1)).cpu())
+    texts, colors = learn.dls.result_titles(yb.cpu(), _said(learn, xb))
     fig = Figure(figsize=(8.4, 1.4*-(-len(xb)//8)), layout='constrained')
     FigureCanvasAgg(fig)
     show_images(learn.dls.denorm(xb).cpu(), titles=texts, colors=colors, ncols=min(8, len(xb)), title=learn.dls.source, fig=fig)
     return fig
 
-# %% ../nbs/08b_tensorboard.ipynb #c012
+# %% ../nbs/08b_tensorboard.ipynb #c014
 class TensorBoardLog(Callback):
     "Losses, rates, metrics, a sample of predictions and the model's layers, for TensorBoard."
     order, watches = 75, True
@@ -70,7 +67,7 @@ class TensorBoardLog(Callback):
         if self.writer is not None: self.writer.close()
         self.writer = None
 
-# %% ../nbs/08b_tensorboard.ipynb #c014
+# %% ../nbs/08b_tensorboard.ipynb #c016
 @patch
 def write_steps(self:TensorBoardLog, learn):
     "Write the steps whose losses the recorder has pulled."
@@ -91,5 +88,5 @@ def after_epoch(self:TensorBoardLog, learn):
     if self.n_images: self.writer.add_figure('predictions', sample_figure(learn, role, self.n_images), learn.epoch)
     self.writer.flush()
 
-# %% ../nbs/08b_tensorboard.ipynb #c015
+# %% ../nbs/08b_tensorboard.ipynb #c017
 def _indented(o)->str: return '\n'.join('    ' + line for line in str(o).splitlines()) # Markdown for text as it is

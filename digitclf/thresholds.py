@@ -10,6 +10,7 @@ import inspect
 from dataclasses import dataclass
 from functools import partial
 import numpy as np, pandas as pd, torch
+from fastcore.basics import patch
 from .decisions import check_decision, decide, decision_text
 from .metrics import Metric, _name_of
 from .multilabel import f1_multi, fbeta_multi, hamming_loss
@@ -155,6 +156,8 @@ class Tuned:
     folds:int # How many folds the honest score is from
     fold_decisions:list # What each of them was tuned to
     lower:bool=False # Is less better, as with hamming_loss?
+    ids:list=None # Name of each row, [n]
+    bits:torch.Tensor=None # The cross-fitted labels, bool [n, n_cls]: each row decided by thresholds that never saw it
 
     def table(self): # A row for each decision, best honest score first
         "Scores of the tuned decision and of those that tune nothing."
@@ -162,17 +165,20 @@ class Tuned:
         df = pd.DataFrame(rows, index=['tuned', 'honest', 'on the same rows']).T.rename_axis('a label is predicted')
         return df.astype({'honest': float, 'on the same rows': float}).sort_values('honest', ascending=self.lower, kind='stable')
 
-    def thresholds(self): # A row for each label
-        "Each label's threshold, and how far it wandered from fold to fold."
-        each = np.stack([np.broadcast_to(d, len(self.vocab)) for d in self.fold_decisions])
-        return pd.DataFrame(dict(thresh=np.broadcast_to(self.decision, len(self.vocab)), lowest=each.min(0), highest=each.max(0)),
-                            index=pd.Index(self.vocab, name='label'))
     def __repr__(self):
         best = ', '.join(f'{k} {v:.4f}' for k, v in self.untuned.items())
         return (f"Tuned({decision_text(self.decision)}: {self.metric} {self.honest:.4f} by {self.folds} folds of {self.n} rows, "
                 f"{self.score:.4f} on the rows that tuned it; untuned: {best})")
 
 # %% ../nbs/04e_thresholds.ipynb #c043
+@patch
+def thresholds(self:Tuned)->pd.DataFrame: # A row for each label
+    "Each label's threshold, and how far it wandered from fold to fold."
+    each = np.stack([np.broadcast_to(d, len(self.vocab)) for d in self.fold_decisions])
+    return pd.DataFrame(dict(thresh=np.broadcast_to(self.decision, len(self.vocab)), lowest=each.min(0), highest=each.max(0)),
+                        index=pd.Index(self.vocab, name='label'))
+
+# %% ../nbs/04e_thresholds.ipynb #c044
 def tune_thresholds(
     preds, # `Preds` with several labels per image, and targets: of the validation set, never of the test set
     metric, # A multi-label metric, or a `partial` of one that sets its options
@@ -197,4 +203,4 @@ def tune_thresholds(
     if base in (fbeta_multi, f1_multi) and unit.axis == 'rows':
         others.append(dict(kind='fbeta', beta=opts.get('beta', 1.), zero_division=opts['zero_division']))
     return Tuned(check_decision(best), measure(decide(probs, best), targs), measure(bits, targs),
-                 {decision_text(d): measure(decide(probs, d), targs) for d in others}, _untied(f), preds.vocab, len(probs), folds, each, base is hamming_loss)
+                 {decision_text(d): measure(decide(probs, d), targs) for d in others}, _untied(f), preds.vocab, len(probs), folds, each, base is hamming_loss, preds.ids, bits)

@@ -22,7 +22,7 @@ from digitclf.mixing import CutMix, MixUp
 from digitclf.models import create_model, register_model, summary
 from digitclf.multilabel import accuracy_multi, baselines, mean_average_precision
 from digitclf.pictures import ImageError, show_images, to_uint8
-from digitclf.predictor import Predictor, bundle_info
+from digitclf.predictor import Predictor, bundle_info, write_bundle
 from digitclf.preds import Preds
 from digitclf.recorder import Callback, LossNotFinite
 from digitclf.report import report
@@ -36,12 +36,23 @@ from digitclf.tensorboard_log import TensorBoardLog
 from digitclf.thresholds import tune_thresholds
 from digitclf.vision import VisionLearner, vision_learner
 from digitclf.weights import load_tensors, save_tensors
-import digitclf.schedules
+import digitclf.schedules, digitclf.tuning
 
 def png_claiming(w, h):
     "A grey PNG file whose header declares `w` by `h` pixels and which holds none."
     def chunk(k, b): return struct.pack('>I', len(b)) + k + b + struct.pack('>I', zlib.crc32(k+b))
     return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>2I5B', w, h, 8, 0, 0, 0, 0)) + chunk(b'IDAT', zlib.compress(bytes(99))) + chunk(b'IEND', b'')
+
+NAN, INF, LONG = float('nan'), float('inf'), 10**400
+
+TEMPERATURES = dict(zero=0, negative=-1.5, nan=NAN, infinite=INF, long=LONG, boolean=True, text='2', list=[1.5])
+
+THRESHOLDS = dict(few=([.5]*3, '3 thresholds for 10 labels'), none=([], '0 thresholds for 10 labels'), many=([.5]*11, '11 thresholds for 10 labels'),
+    nan=([.5]*9 + [NAN], 'threshold nan of label 9'), lone_nan=(NAN, 'threshold nan is not in 0..1'), infinite=(INF, 'threshold inf is not in 0..1'),
+    high=(1.5, 'threshold 1.5 is not in 0..1'), low=([-.1]*10, 'threshold -0.1 of label 0'), boolean=(True, 'a threshold is a number'),
+    text=('high', 'a threshold is a number'), nested=([[.5]]*10, 'a threshold is a number'), unknown=(dict(kind='eval', code='1+1'), "expected dict(kind='fbeta'"),
+    empty=({}, "expected dict(kind='fbeta'"), beta=(dict(kind='fbeta', beta=-1), 'a number from 0'), long=(dict(kind='fbeta', beta=LONG), 'too large'),
+    beta_text=(dict(kind='fbeta', beta='2'), 'beta is a number'))
 
 @pytest.fixture(scope='module')
 def world(tmp_path_factory):
@@ -84,10 +95,17 @@ def world(tmp_path_factory):
     forge('huge', prep=head['prep'] | dict(size=[10**6, 10**6]))
     forge('zero', std=[0.])
     forge('types', vocab='0123456789')
+    for name, v in TEMPERATURES.items(): forge(f'warm_{name}', temperature=v)
+    for name, (v, _) in THRESHOLDS.items(): forge(f'decided_{name}', multi=True, thresholds=v)
+    forge('undecidable', thresholds=.3)
+    retold = lambda k, v: save_tensors(at/'models'/f'{k}.safetensors', load_tensors(at/'models'/'kept.safetensors')[0], dict(kind='learner', epoch=1, **{k: v}))
+    retold('temperature', -1)
+    retold('decision', .3)
     forge('nan', {k: v*float('nan') for k, v in tensors.items()})
     forge('less', {k: v for k, v in list(tensors.items())[1:]})
     forge('more', tensors | dict(extra=torch.ones(1)))
-    return SimpleNamespace(at=at, images=images, table=table, dls=dls, learn=learn, vision=vision, preds=learn.get_preds(), bundle=bundle,
+    tagged = forge('tagged', multi=True, thresholds=.2, temperature=1.5)
+    return SimpleNamespace(tagged=tagged, at=at, images=images, table=table, dls=dls, learn=learn, vision=vision, preds=learn.get_preds(), bundle=bundle,
                            good=np.array(images[0]), x=torch.randn(4, 10), y=torch.arange(4))
 
 @pytest.fixture
@@ -229,6 +247,12 @@ CASES = [
     ('CutMix on features', lambda w: quiet(vision_learner(w.dls, 'digit_net_small', precompute=True)).fit(1, cbs=CutMix()), ValueError, 'take MixUp'),
     ('cycles of no length', lambda w: w.learn.fit_sgdr(1, 0), ValueError, 'whole numbers from 1 on'),
     ('a loss that is NaN', lambda w: quiet(Learner(w.dls, 'linear', lambda p, y: p.sum()*float('nan'))).fit(1), LossNotFinite, 'try a lower learning rate'),
+    ('a decision for classes', lambda w: setattr(w.learn, 'decision', .2), ValueError, 'one label an image'),
+    ('a temperature of zero', lambda w: setattr(w.learn, 'temperature', 0), ValueError, 'a finite number above 0'),
+    ('thresholds tuned for classes', lambda w: w.learn.tune_thresholds(accuracy_multi), ValueError, 'has no threshold'),
+    ('thresholds tuned on training rows', lambda w: w.learn.tune_thresholds(accuracy_multi, 'train'), ValueError, 'learned from'),
+    ('calibration on training rows', lambda w: w.learn.calibrate('train'), ValueError, 'learned from'),
+    ('predictions half seen', lambda w: Preds(list('abcd'), w.x.softmax(1), seen=.5), TypeError, 'seen=0.5'),
     ('a callback of a wrong name', lambda w: type('C', (Callback,), dict(after_bach=None)), TypeError, "unknown event 'after_bach'"),
     ('a callback that fails at once', lambda w: Learner(w.dls, 'linear', cbs=Failing()).fit(1), ValueError, 'failed at once'),
     ('weights of another model', lambda w: Learner(w.dls, 'mlp', path=w.at).load('kept'), ValueError, 'does not fit this model'),
@@ -266,6 +290,17 @@ CASES = [
         newer='made by a newer digitclf', greedy='1000000000 outputs where there must be 10', wide='missing: body.1.weight', strange="no model 'os.system'",
         twice='class names, each once', few='10 outputs where there must be 2', flat='from 1 to 4096', huge='from 1 to 4096', zero='std is [0.0]',
         types='expected class names', nan='NaN or infinite', less='missing: 1.bias', more='unexpected: extra').items()],
+    *[(f'temperature {name}', lambda w, name=name, f=f: f(w.at/f'warm_{name}.safetensors'), ValueError, f'warm_{name}.safetensors: temperature is')
+      for name in TEMPERATURES for f in (Predictor, bundle_info)],
+    *[(f'thresholds {name}', lambda w, name=name: Predictor(w.at/f'decided_{name}.safetensors'), ValueError, words) for name, (_, words) in THRESHOLDS.items()],
+    *[(f'thresholds {name}, the file', lambda w, name=name: load_learner(w.at/f'decided_{name}.safetensors', device='cpu'), ValueError,
+       f'decided_{name}.safetensors: thresholds') for name in THRESHOLDS],
+    ('thresholds for one label an image', lambda w: Predictor(w.at/'undecidable.safetensors'), ValueError, 'undecidable.safetensors: thresholds is 0.3, but an image has one label'),
+    ('a temperature that is written', lambda w: write_bundle(w.at/'out.safetensors', w.learn.model, w.dls.vocab, w.dls.size, w.dls.mean, w.dls.std, temperature=0), ValueError,
+     'this model: temperature is 0'),
+    ('kept weights of a cold model', lambda w: Learner(w.dls, 'linear', path=w.at).load('temperature'), ValueError, 'temperature.safetensors: temperature=-1'),
+    ('kept weights with thresholds', lambda w: Learner(w.dls, 'linear', path=w.at).load('decision'), ValueError, 'decision.safetensors: decision=0.3'),
+    ('next best of several labels', lambda w: Predictor(w.tagged).predict_many(['good.png'], top=2), ValueError, 'there is no next best'),
     ('other classes in the data', lambda w: load_learner(w.bundle, folder_of(w, 'pics')), ValueError, 'only in the file: 4, 5, 6, 7, 8, 9'),
     ('predictions for one path', lambda w: Predictor(w.bundle).predict_many('good.png'), TypeError, 'expected a list of images'),
     # sources
@@ -322,6 +357,14 @@ def test_one_bad_file_does_not_lose_the_others(w):
     got = Predictor(w.bundle, 'cpu').predict_many([w.at/n for n in names])
     assert got.error.isna().tolist() == [True, False, False, False, False, True]
     assert got.prediction[0] == got.prediction[5] and got.id.tolist() == [str(w.at/n) for n in names]
+
+def test_a_bundle_of_several_labels(w):
+    "What the file decides is what is predicted, through the class and through the command."
+    pred, again = Predictor(w.tagged, 'cpu'), load_learner(w.tagged, device='cpu')
+    assert (pred.decision, pred.temperature) == (again.decision, again.temperature) == (.2, 1.5)
+    one = pred.predict(w.at/'good.png')
+    assert one.index == (one.probs > .2).nonzero().flatten().tolist() and again.predict(w.at/'good.png').label == one.label
+    assert pred.predict_many([w.at/'good.png']).prediction[0] == ' '.join(one.label)
 
 def test_refused_weights_change_nothing(w):
     before = {k: v.clone() for k, v in w.vision.model.state_dict().items()}

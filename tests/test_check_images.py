@@ -1,13 +1,19 @@
 "Checking files: whatever lies in a folder is reported under its kind, agrees with what the store can read, and is not touched."
-import io, os, threading
+import io, os, threading, warnings
 from pathlib import Path
 import numpy as np, pandas as pd, pytest, torch
 from PIL import Image
-from digitclf.check import FATAL, KINDS, CheckReport, check_images, drop_bad
+from digitclf.blocks import DataBlock, ImageBlock, ImageDataLoaders, CategoryBlock, ColReader
+from digitclf.check import FATAL, KINDS, CheckReport, check_images, unlisted_files
+from digitclf.data import DataLoaders
 from digitclf.leaks import near_pairs
+from digitclf.learner import Learner
 from digitclf.pictures import ImageError
+from digitclf.preds import Preds
 from digitclf.sources import digits_sample
+from digitclf.splits import ColSplitter, GroupSplitter
 from digitclf.store import ImageStore
+from digitclf.suspects import out_of_fold, suspect_labels
 
 images, _ = digits_sample()
 big = images[:100].repeat(4, 1).repeat(4, 2)
@@ -110,8 +116,6 @@ def test_names_are_printable(tmp_path):
     assert report.counts == dict(empty=len(names))
     assert all(i.isprintable() for i in report.problems.id) and 'ä字.png' in report.problems.id[1]
     report.problems.to_string().encode(), repr(report).encode()
-    with pytest.raises(ImageError, match='10 of 10 files cannot be used') as e: drop_bad(pd.DataFrame(dict(id=[str(tmp_path/n) for n in names])), progress=False)
-    assert str(e.value).encode().count(b'\n') == 7
 
 @pytest.fixture
 def mixed(tmp_path):
@@ -148,17 +152,181 @@ def test_drop(mixed):
     assert len(clean) == 18 and clean.attrs == dict(source='test', left_out={'empty': 1, 'damaged': 1}) and list(clean.index) == list(range(18))
     assert mixed.attrs == dict(source='test') and len(mixed) == 20
     assert len(report.drop(mixed, ['copy', 'other label'])) == 18, 'of a contradiction both rows go'
-    used, left_out = drop_bad(mixed, 'skip', progress=False)
-    assert left_out == {'empty': 1, 'damaged': 1} and list(used.id) == list(clean.id)
-    with pytest.raises(ImageError, match='2 of 20 files cannot be used') as e: drop_bad(mixed, progress=False)
+    with pytest.raises(ImageError, match='2 of 20 images cannot be used') as e: ImageStore.from_files(mixed.id, n_in=1, cache=False, progress=False)
     assert 'row 3' in str(e.value) and 'row 7' in str(e.value) and "on_bad='skip'" in str(e.value)
     assert {p: Path(p).read_bytes() for p in mixed.id} == before
-    assert ImageStore.from_files(used.id, n_in=1, cache=False, progress=False).data.shape == (18,1,32,32)
+    assert ImageStore.from_files(clean.id, n_in=1, cache=False, progress=False).data.shape == (18,1,32,32)
 
-def test_nothing_wrong_costs_no_copy(mixed):
-    good = mixed.iloc[[0, 1, 2]]
-    used, left_out = drop_bad(good, progress=False)
-    assert used is good and left_out == {}
+# Leaving out what cannot be read
+
+def loads(mixed, tmp_path, how, **kw):
+    "Loaders of the mixed files, made in different ways."
+    kw = dict(n_in=1, cache=tmp_path/'cache', device='cpu', leaks=False) | kw
+    mixed = mixed.assign(role=['train']*15 + ['valid']*5)
+    if how == 'df': return ImageDataLoaders.from_df(mixed, fn_col='id', label_col='label', splitter=ColSplitter(), **kw)
+    if how == 'csv':
+        mixed.to_csv(tmp_path/'labels.csv', index=False)
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', 'labels.csv has no row for 1 images') # 13.png
+            return ImageDataLoaders.from_csv(tmp_path, 'labels.csv', fn_col='id', label_col='label', splitter=ColSplitter(), **kw)
+    n_in = kw.pop('n_in')
+    if how == 'block': return DataBlock((ImageBlock(n_in), CategoryBlock), get_x=ColReader('id'), get_y=ColReader('label'), splitter=ColSplitter()).dataloaders(mixed, **kw)
+    store = ImageStore.from_files(mixed.id, n_in=n_in, cache=kw.pop('cache'), on_bad=kw.pop('on_bad', 'error'))
+    return DataLoaders.from_table(mixed, store, **kw)
+
+@pytest.mark.parametrize('how', ['df', 'csv', 'block', 'table'])
+def test_skip(mixed, tmp_path, how):
+    before = {p: (Path(p).read_bytes(), os.stat(p).st_mtime_ns) for p in mixed.id}
+    with pytest.raises(ImageError, match="(?s)2 of 20 images cannot be used.*row 3, .*row 7, .*on_bad='skip'.*check_images"): loads(mixed, tmp_path, how)
+    with pytest.warns(UserWarning) as seen: dls = loads(mixed, tmp_path, how, on_bad='skip')
+    assert len(seen) == 1 and '2 of 20 files cannot be read and are left out: row 3, ' in str(seen[0].message), 'said once'
+    assert dls.skipped.row.tolist() == [3, 7] and dls.skipped.id.tolist() == [mixed.id.iloc[i] for i in (3, 7)] and dls.skipped.problem.str.len().gt(5).all()
+    assert (dls.train.n, dls.valid.n, len(dls.table), len(dls.train.store)) == (13, 5, 18, 18)
+    assert dls.train.ids + dls.valid.ids == dls.table.id.tolist() == [p for i, p in enumerate(mixed.id) if i not in (3, 7)]
+    assert [dls.vocab[t] for t in dls.train.targs] == dls.table.label.tolist(), 'labels stay with their images'
+    assert torch.equal(dls.train.store.data[10], torch.from_numpy(np.array(Image.open(dls.table.id[10])))[None])
+    assert {p: (Path(p).read_bytes(), os.stat(p).st_mtime_ns) for p in mixed.id} == before
+    learn = Learner(dls, 'linear')
+    with learn.no_bar(): learn.fit(2)
+    assert learn.history.skipped.tolist() == [2, 2]
+
+def test_nothing_skipped_leaves_no_trace(mixed, tmp_path):
+    good = mixed.drop_duplicates('id').iloc[[i for i in range(20) if i not in (3, 7)]]
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        dls = ImageDataLoaders.from_df(good, fn_col='id', label_col='label', valid_pct=.3, n_in=1, cache=False, device='cpu', on_bad='skip', leaks=False)
+    learn = Learner(dls, 'linear')
+    with learn.no_bar(): learn.fit(1)
+    assert dls.skipped.empty and list(dls.skipped) == ['row', 'id', 'problem'] and 'skipped' not in learn.history
+
+def test_skip_every_kind(tmp_path):
+    "Whatever the check calls fatal is left out, and nothing else."
+    for name, (data, _) in BYTES.items(): (tmp_path/name).write_bytes(data)
+    (tmp_path/'dir.png').mkdir()
+    paths = [tmp_path/n for n in [*BYTES, 'dir.png', 'gone.png', 'nul\0.png']]
+    fatal = check_images(paths, near=False, progress=False).bad.tolist()
+    with pytest.warns(UserWarning, match=f'{len(fatal)} of {len(paths)} files'): store = ImageStore.from_files(paths, size=16, cache=False, on_bad='skip')
+    assert store.skipped.row.tolist() == fatal and len(store) == len(paths) - len(fatal)
+
+@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='no pipes here')
+def test_skip_does_not_wait_for_a_pipe(tmp_path):
+    os.mkfifo(tmp_path/'pipe.png')
+    (tmp_path/'a.png').write_bytes(PNG)
+    got = []
+    def work():
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            got.append(ImageStore.from_files([tmp_path/'a.png', tmp_path/'pipe.png'], cache=False, on_bad='skip').skipped.row.tolist())
+    t = threading.Thread(target=work, daemon=True)
+    t.start()
+    t.join(20)
+    assert got == [[1]]
+
+def test_skip_is_not_for_other_things(mixed, tmp_path):
+    Image.fromarray(big[0]).resize((20, 20)).save(mixed.id.iloc[5])
+    with pytest.raises(ImageError, match=r'1 of 18 images.*(?s:.)*nothing is wrong with the files; pass size='):
+        ImageStore.from_files(mixed.id, n_in=1, cache=tmp_path/'cache', on_bad='skip')
+    bad = mixed.iloc[[3, 7]]
+    with pytest.raises(ImageError, match='2 of 2 images cannot be used'): ImageStore.from_files(bad.id, cache=False, on_bad='skip')
+    with pytest.raises(FileNotFoundError, match='20 of 20 rows name a file that is not there'):
+        ImageDataLoaders.from_df(mixed, fn_col='id', label_col='label', suff='.bmp', cache=False, on_bad='skip')
+    for how in ('df', 'block'):
+        with pytest.raises(ValueError, match="pick 'error', or 'skip'"): loads(mixed, tmp_path, how, on_bad='Skip')
+    only = mixed.assign(role=['valid' if i not in (3, 7) else 'train' for i in range(20)])
+    with pytest.warns(UserWarning, match='left out'), pytest.raises(ValueError, match="no row has the role 'train'"):
+        DataLoaders.from_table(only, ImageStore.from_files(only.id, size=8, cache=False, on_bad='skip'))
+    with pytest.warns(UserWarning, match='left out'): store = ImageStore.from_files(mixed.id, size=8, cache=False, on_bad='skip')
+    with pytest.raises(ValueError, match='12 rows in the table and 18 images in the store, which left out 2'): DataLoaders.from_table(mixed[:12].assign(role='train'), store)
+
+@pytest.mark.parametrize('note', [b'', b'{}', b'[99, "a", null, -1, 2.5]', b'null', b'[0, 1, 2]', bytes(50)])
+def test_the_note_beside_the_cache_may_be_nonsense(mixed, tmp_path, note):
+    def load():
+        with pytest.warns(UserWarning, match='2 of 20 files'): return ImageStore.from_files(mixed.id, n_in=1, cache=tmp_path/'cache', on_bad='skip')
+    first = load()
+    assert load().decoded == 0
+    [f] = (tmp_path/'cache').glob('*.bad.json')
+    f.write_bytes(note)
+    again = load()
+    assert again.skipped.equals(first.skipped) and again.data.equal(first.data)
+
+def test_unlisted(mixed, tmp_path):
+    (tmp_path/'.hidden.png').write_bytes(PNG)
+    (tmp_path/'notes.txt').write_text('x')
+    (tmp_path/'more').mkdir()
+    (tmp_path/'more'/'a.png').write_bytes(PNG)
+    assert unlisted_files(mixed) == unlisted_files(list(mixed.id)) == [str(tmp_path/'13.png')]
+    assert unlisted_files(mixed, tmp_path) == [str(tmp_path/'13.png'), str(tmp_path/'more'/'a.png')]
+    report = check_images(pd.concat([mixed, mixed[:1]]), near=False, progress=False)
+    assert report.unlisted == [str(tmp_path/'13.png')] and '1 more in these folders have no row' in repr(report)
+    assert report.problems[report.problems.row == 20].detail.tolist() == ['the same file as row 0']
+
+# Leaks are told of unasked
+
+def told(images, table, **kw):
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter('always')
+        ImageDataLoaders.from_arrays(images, table, device='cpu', **kw)
+    return [str(w.message) for w in seen]
+
+def test_leaks_are_told():
+    table = pd.DataFrame(dict(id=[f'{i}' for i in range(100)], label=list('ab')*50, role=['train']*60 + ['valid']*20 + ['test']*20))
+    assert told(big, table) == [], 'clean'
+    copied = np.concatenate([big[:97], big[:3]])
+    assert [l.split(', such')[0] for l in told(copied, table)] == ['leak: the same image in two roles (3 in train + test)']
+    assert told(copied, table, leaks=False) == []
+    assert told(copied, table.assign(role='train')) == [], 'one side only'
+    assert told(np.zeros_like(big), table) == [], 'nothing to remember in a blank picture'
+    by_ten = table.assign(group=np.arange(100) % 10)
+    [line] = told(big, by_ten)
+    assert line.startswith('leak: the same group in two roles (10 in train + valid, 10 in train + test, 10 in valid + test), such as 0, 1, 2;') and 'GroupSplitter()' in line
+    assert told(big, by_ten.drop(columns='role'), splitter=GroupSplitter()) == []
+    assert [l.split(':')[0] for l in told(copied, by_ten.assign(id='x'))] == ['leak']*3
+    [line] = told(big, table.assign(writer=[i//2 % 10 for i in range(100)]))
+    assert 'writer (10 values)' in line and "GroupSplitter('writer')" in line
+
+def test_leaks_of_several_labels():
+    tags = ['a b', 'b', '', 'a', 'a b c']*20
+    table = pd.DataFrame(dict(id=range(100), label=tags, role=['train']*60 + ['valid']*40, scene=[i//5 % 10 for i in range(100)]))
+    [line] = told(big, table, label_delim=' ', allow_empty=True)
+    assert 'scene (10 values)' in line
+    lists = table.assign(label=[t.split() for t in tags])
+    assert len(told(big, lists, allow_empty=True)) == 1 and told(big, lists.drop(columns='scene'), allow_empty=True) == []
+
+# Suspect labels
+
+def test_suspects_want_fresh_predictions():
+    p = torch.tensor([[.9, .1], [.8, .2], [.1, .9], [.9, .1]])
+    preds = lambda **kw: Preds(list('abcd'), p, **dict(targs=torch.tensor([0, 0, 1, 1]), vocab=['x', 'y']) | kw)
+    for kw, words in ((dict(seen=True), 'from memory'), ({}, 'preds.seen is None'), (dict(seen=False, targs=None), 'no labels that could be wrong')):
+        with pytest.raises(ValueError, match=words): suspect_labels(preds(**kw))
+    with pytest.raises(ValueError, match='from memory'): suspect_labels(preds(seen=True), out_of_sample=True)
+    for got in (suspect_labels(preds(), out_of_sample=True), suspect_labels(preds(seen=False))):
+        assert got[['row', 'id', 'target', 'suggestion']].values.tolist() == [[3, 'd', 'y', 'x']]
+    assert preds(seen=False).subset([3]).seen is False
+    for k in (0, -1, 1.5, True):
+        with pytest.raises(ValueError, match='whole number from 1 on'): suspect_labels(preds(seen=False), k)
+    with pytest.raises(ValueError, match="no class is called 'z'"): suspect_labels(preds(seen=False), label='z')
+    assert suspect_labels(preds(seen=False), label='x').empty
+    empty = suspect_labels(preds(seen=False).subset([]))
+    assert empty.empty and list(empty) == ['row', 'id', 'target', 'suggestion', 'p_target', 'p_suggestion', 'margin']
+
+def test_out_of_fold_of_real_learners():
+    table = pd.DataFrame(dict(id=[f'p{i}' for i in range(100)], label=list('abcd')*25, role=['train']*90 + ['test']*10))
+    seen = []
+    def make(t, **kw):
+        seen.append(t)
+        learn = Learner(ImageDataLoaders.from_arrays(big, t, device='cpu', **kw), 'linear')
+        with learn.no_bar(): learn.fit(1)
+        return learn
+    preds = out_of_fold(table, make, 3)
+    assert preds.ids == list(table.id[:90]) and preds.seen is False and preds.losses.shape == (90,)
+    assert torch.equal(preds.images[torch.arange(90)][:,0], torch.from_numpy(big[:90])) and len(preds.images) == 90
+    assert preds.images[torch.tensor([], dtype=torch.long)].shape[0] == 0 and preds.subset([5, 2]).images[torch.tensor([1])].equal(torch.from_numpy(big[[2]])[None])
+    assert [(t.role == 'test').sum() for t in seen] == [10]*3 and sum((t.role == 'valid').astype(int) for t in seen).tolist() == [1]*90 + [0]*10
+    with pytest.raises(ValueError, match='stands in more than one row'): out_of_fold(table.assign(id=1), make)
+    with pytest.raises(ValueError, match='fold 0 of 3: 30 of 30 rows did not come back'): out_of_fold(table, lambda t: make(t.assign(id=[f'q{i}' for i in range(100)])), 3)
+    with pytest.raises(ValueError, match='pass the same vocab='): out_of_fold(table, lambda t: make(t, vocab=sorted('abcd', reverse=len(seen) % 2)), 3)
+    with pytest.raises(ValueError, match='no column label'): out_of_fold(table[['id']], make)
 
 def test_folder_and_table_and_list_agree(tmp_path):
     for i in range(3): Image.fromarray(big[i]).save(tmp_path/f'{i}.png')

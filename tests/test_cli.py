@@ -3,6 +3,8 @@ import os, re, signal, subprocess, sys, threading
 from pathlib import Path
 import pandas as pd, pytest
 from PIL import Image
+from digitclf.models import create_model
+from digitclf.predictor import Predictor, write_bundle
 from digitclf.sources import digits_sample
 
 bins = Path(sys.executable).parent
@@ -53,6 +55,23 @@ def test_predict_equals_the_run(trained, tmp_path):
     assert got.prediction.astype(int).tolist() == want.prediction.tolist()
     assert abs(got.probability.to_numpy() - want.probability.to_numpy()).max() < 1e-5
     assert (got.probability_2 <= got.probability).all()
+
+def test_predict_several_labels(tmp_path):
+    "The labels that the file's thresholds pick, on the screen and in the CSV; more than eight columns of probabilities only there."
+    images, files = digits_sample()[0][:3], ['0.png', '1.png', '2.png']
+    for f, im in zip(files, images): Image.fromarray(im).save(tmp_path/f)
+    for n, out in (3, []), (12, []), (12, ['--out', 'got.csv']):
+        names = [f'tag{j}' for j in range(n)]
+        path = write_bundle(tmp_path/'tags.safetensors', create_model('linear', 1, n, size=8, seed=0), names, (8, 8), [.3], [.3], multi=True,
+                            thresholds=[.5]*(n-1) + [0.], temperature=2.)
+        said = [' '.join(Predictor(path, 'cpu').predict(im).label) for im in images]
+        assert all(s.endswith(names[-1]) for s in said) and len(set(said)) > 1
+        done = run('digitclf_predict', path, *files, *out, '--threads', '1', cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        if out: continue
+        assert all(s in done.stdout for s in said) and ('p(tag0)' in done.stdout) == (n == 3)
+    got = pd.read_csv(tmp_path/'got.csv')
+    assert got.prediction.tolist() == said and [c for c in got if c.startswith('p(')] == [f'p({v})' for v in names]
 
 @pytest.mark.parametrize('cmd', ['digitclf_train', 'digitclf_predict'])
 def test_help(cmd, tmp_path):

@@ -3,7 +3,8 @@ import warnings
 from pathlib import Path
 import numpy as np, pandas as pd, pytest, torch
 from PIL import Image
-from digitclf.blocks import CategoryBlock, ColReader, DataBlock, ImageBlock, ImageDataLoaders, MultiCategoryBlock, file_report, read_csv
+from digitclf.blocks import CategoryBlock, ColReader, DataBlock, ImageBlock, ImageDataLoaders, MultiCategoryBlock, read_csv
+from digitclf.check import check_images
 from digitclf.data import Batches, DataLoaders, balance_weights
 from digitclf.labels import decode_bits, encode_multi, make_vocab, make_vocab_multi
 from digitclf.learner import Learner
@@ -178,6 +179,18 @@ def test_files_that_are_missing(at, df):
         with pytest.raises(FileNotFoundError) as e: make()
         lines = str(e.value).split('\n')
         assert lines[0] == '2 of 20 rows name a file that is not there:' and [l.split(',')[0] for l in lines[1:3]] == ['  row 4', '  row 9'] and len(lines) == 4
+        assert "on_bad='skip'" in lines[3]
+
+def test_files_that_are_left_out(at, df):
+    df['name'] = ['gone' if i in (4, 9) else n for i, n in enumerate(df.name)]
+    for make in (lambda: load(at, df, label_delim=' ', on_bad='skip'), lambda: block_skip(at, df)):
+        with pytest.warns(UserWarning, match='2 of 20 files cannot be read and are left out: row 4, .*gone.png, row 9, '): dls = make()
+        assert dls.skipped.row.tolist() == [4, 9] and dls.train.n + dls.valid.n == 18
+        assert [set(o) for o in dls.names(dls.train.targs)] == [set(t.split()) for i, t in enumerate(TAGS) if i not in (4, 9)]
+
+def block_skip(at, df):
+    return DataBlock((ImageBlock(n_in=1), MultiCategoryBlock(label_delim=' ')), get_x=ColReader('name', at/'chips', '.png'),
+                     get_y=ColReader('tags')).dataloaders(df, cache=False, device='cpu', on_bad='skip')
 
 def test_folder_and_names_as_numbers(at, df):
     with pytest.raises(FileNotFoundError, match='there is no folder .*chops'): load(at, df, label_delim=' ', folder='chops')
@@ -188,7 +201,8 @@ def test_files_without_a_row(at, df, tmp_path):
     pd.concat([df[:-2], df[:1]]).to_csv(tmp_path/'some.csv', index=False)
     with pytest.warns(UserWarning, match='has no row for 2 images in the same folders, such as chip_18.png, chip_19.png'):
         dls = ImageDataLoaders.from_csv(at, tmp_path/'some.csv', folder='chips', suff='.png', label_delim=' ', n_in=1, cache=False, device='cpu')
-    assert file_report(dls.table)[['kind', 'count']].values.tolist() == [['file without a row', 2], ['file with several rows', 1]]
+    report = check_images(dls.table, near=False, progress=False)
+    assert report.counts == dict(copy=1) and report.problems.detail[0] == 'the same file as row 0' and len(report.unlisted) == 2
 
 def test_a_csv_of_nul_bytes(at, tmp_path):
     for name, data, words in [('all', bytes(3000), 'line 1 holds NUL'), ('tail', b'name,tags\nchip_0,a b\n' + bytes(500), 'line 3 holds NUL'),
