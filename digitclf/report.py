@@ -180,7 +180,8 @@ def report_page(
 def _short(ids):
     "Whole paths without the folder that all share: a report is handed on, and nobody needs to know where its maker keeps files."
     if not ids or not all(isinstance(i, str) and os.path.isabs(i) for i in ids): return ids
-    top = os.path.commonpath([os.path.dirname(i) for i in ids])
+    try: top = os.path.commonpath([os.path.dirname(i) for i in ids])
+    except ValueError: return ids # on several drives
     return [Path(os.path.relpath(i, top)).as_posix() for i in ids]
 
 def _csv(df): return df.to_csv(index=bool(df.index.name), lineterminator='\n').encode('utf-8', 'backslashreplace')
