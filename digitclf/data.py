@@ -317,7 +317,9 @@ def leak_report(self:DataLoaders,
     if self.table is None: raise ValueError("these DataLoaders were made from plain loaders; a leak report needs a table: use a from_… method")
     store = self.train.store
     pairs = near_groups(near_pairs(store.data), len(store)) if near else None
-    return leak_report(self.table, _pixel_keys(store), near=pairs, label_delim=self.label_delim)
+    used = self.table.role.isin(ROLES).to_numpy() # other rows are in no loader
+    keep = lambda values: None if values is None else [v for v, u in zip(values, used) if u]
+    return leak_report(self.table[used], keep(_pixel_keys(store)), near=keep(pairs), label_delim=self.label_delim)
 
 @patch
 def _warn_leaks(self:DataLoaders):
