@@ -40,7 +40,7 @@ def tune_thresholds(self:Learner,
     self.decision = tuned.decision
     return tuned
 
-# %% ../nbs/06c_tuning.ipynb #c029
+# %% ../nbs/06c_tuning.ipynb #c030
 @patch
 def calibrate(self:Learner,
     role:str='valid', # Rows to fit it on: never 'train'
