@@ -15,7 +15,7 @@ setup(
     packages=find_packages(include=['digitclf', 'digitclf.*']), package_data={'digitclf': ['py.typed']}, include_package_data=True,
     python_requires=f">={cfg['min_python']}", install_requires=cfg['requirements'].split(),
     extras_require={k.removesuffix('_requirements'): v.split() for k, v in cfg.items() if k.endswith('_requirements')},
-    entry_points={'console_scripts': cfg.get('console_scripts', '').split()},
+    entry_points={'console_scripts': cfg.get('console_scripts', '').split(), 'nbdev': ['digitclf=digitclf._modidx:d']},
     classifiers=['Development Status :: 3 - Alpha', 'Intended Audience :: Developers', 'Intended Audience :: Education',
                  'License :: OSI Approved :: Apache Software License', 'Programming Language :: Python :: 3'],
     zip_safe=False,
