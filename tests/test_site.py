@@ -1,0 +1,178 @@
+"The documentation's site as a reader meets it: `make docs` has built it, a real browser reads every page of it."
+import json, re, subprocess, sys
+from html.parser import HTMLParser
+from urllib.parse import unquote, urlparse
+import pytest
+from browser import Served, chrome, need, resize, root, shoot
+
+site = root/'_docs'
+pages = sorted(p.relative_to(site).as_posix() for p in site.glob('*.html')) if site.is_dir() else []
+HELPERS = {'search.html', 'genindex.html'}
+
+def test_site_is_there(): need(pages, 'the site is not built: `make docs`')
+
+# --- read as text ---------------------------------------------------------------------------------------------------
+
+class Page(HTMLParser):
+    "The anchors, addresses and symbols' links of a page."
+    def __init__(self, path):
+        super().__init__()
+        self.ids, self.refs, self.sources = set(), [], []
+        self.feed(path.read_text(encoding='utf-8'))
+    def handle_starttag(self, tag, attrs):
+        a = dict(attrs)
+        if a.get('id'): self.ids.add(a['id'])
+        if tag == 'a' and 'source-link' in a.get('class', ''): self.sources.append(a['href'])
+        self.refs += [a[k] for k in ('href', 'src') if a.get(k)]
+
+@pytest.fixture(scope='module')
+def parsed(): return {p: Page(site/p) for p in pages}
+
+@pytest.mark.parametrize('name', pages)
+def test_links_and_anchors_lead_somewhere(name, parsed):
+    dead = []
+    for ref in parsed[name].refs:
+        url = urlparse(ref)
+        if url.scheme or url.netloc or ref.startswith('data:'): continue
+        target = (site/name).parent/unquote(url.path) if url.path else site/name
+        if target.is_dir(): target = target/'index.html'
+        anchor = unquote(url.fragment)
+        if not target.is_file(): dead.append(ref)
+        elif anchor and target.suffix == '.html' and anchor not in parsed.get(target.resolve().relative_to(site.resolve()).as_posix(), Page(target)).ids: dead.append(ref)
+    assert not dead
+
+@pytest.mark.parametrize('name', pages)
+def test_page_is_light(name): assert (site/name).stat().st_size < 1_500_000
+
+SYMBOLS = """
+import importlib, json
+from digitclf import _modidx
+out = []
+for mod, syms in _modidx.d['syms'].items():
+    for sym, (page, _) in syms.items():
+        name = sym.removeprefix(mod + '.')
+        if not any(part.startswith('_') for part in name.split('.')): out.append((name, page))
+print(json.dumps(out))
+"""
+
+def test_every_public_symbol_has_its_place(parsed):
+    need(pages, 'the site is not built: `make docs`')
+    done = subprocess.run([sys.executable, '-c', SYMBOLS], capture_output=True, text=True, check=True)
+    symbols = json.loads(done.stdout)
+    assert len(symbols) > 300
+    lost = [name for name, page in symbols if page.split('#')[1] not in parsed[page.split('#')[0]].ids]
+    assert not lost
+    for name in {page.split('#')[0] for _, page in symbols}:
+        text = (site/name).read_text(encoding='utf-8')
+        mine = [n for n, page in symbols if page.split('#')[0] == name]
+        assert len(parsed[name].sources) >= len(mine), f'{name}: {len(parsed[name].sources)} links to sources for {len(mine)} symbols'
+        assert all(re.search(r'/digitclf/\w+\.py#L\d+$', o) for o in parsed[name].sources)
+        assert text.count('class="symbol"') >= len(mine)
+
+def test_sources_are_where_the_links_say(parsed):
+    for name in pages:
+        for link in parsed[name].sources:
+            path, line = re.search(r'/(digitclf/\w+\.py)#L(\d+)$', link).groups()
+            lines = (root/path).read_text(encoding='utf-8').splitlines()
+            near = '\n'.join(lines[int(line) - 1:int(line) + 5])
+            assert re.search(r'^\s*(@|def |class |async def )', near), link
+
+def test_pages_link_to_their_notebooks():
+    need(pages, 'the site is not built: `make docs`')
+    made = [p for p in pages if p not in HELPERS]
+    assert len(made) == len(list((root/'nbs').glob('*.ipynb')))
+    for name in made:
+        found = re.findall(r'href="(notebooks/[\w.]+\.ipynb)"', (site/name).read_text(encoding='utf-8'))
+        assert found and (site/found[0]).is_file(), name
+
+# --- read in a browser ----------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope='module')
+def address():
+    need(pages, 'the site is not built: `make docs`')
+    with Served(site) as url: yield url
+
+@pytest.fixture(scope='module')
+def browser(address, tmp_path_factory):
+    driver = chrome(tmp_path_factory.mktemp('profile'))
+    yield driver
+    driver.quit()
+
+def failures(driver, address):
+    "What the console complained of, and every request that failed or went elsewhere, since the last call."
+    said = [f"{o['level']}: {o['message']}" for o in driver.get_log('browser') if o['level'] in ('SEVERE', 'WARNING')]
+    for o in driver.get_log('performance'):
+        m = json.loads(o['message'])['message']
+        p = m['params']
+        if m['method'] == 'Network.requestWillBeSent' and not p['request']['url'].startswith((address, 'data:', 'blob:', 'about:')): said.append(f"request to {p['request']['url']}")
+        if m['method'] == 'Network.responseReceived' and p['response']['status'] >= 400: said.append(f"{p['response']['status']} {p['response']['url']}")
+        if m['method'] == 'Network.loadingFailed' and not p.get('canceled'): said.append(f"failed: {p.get('errorText')}")
+    return said
+
+TEXT = """const b = document.querySelector('article').cloneNode(true);
+b.querySelectorAll('pre, code, script, style, .katex').forEach(e => e.remove()); return b.textContent"""
+RAW = re.compile(r'```|:::|\{\.callout|\{target=|\{\.source|^#\|| \$\$|\]\([\w#.]|\{(?:note|tip|toctree|admonition|div)\}|^#{2,5} ', re.M)
+
+@pytest.mark.parametrize('name', pages)
+def test_page_in_a_browser(browser, address, name):
+    resize(browser, 1400, 1000)
+    failures(browser, address)
+    browser.get(f'{address}/{name}')
+    assert not failures(browser, address)
+    text = browser.execute_script(TEXT)
+    assert len(text) > (0 if name in HELPERS else 200)
+    assert 'Traceback (most recent call last)' not in browser.execute_script('return document.body.textContent')
+    raw = RAW.search(text)
+    assert raw is None, f'unrendered: {text[max(0, raw.start() - 60):raw.end() + 60]!r}'
+    broken = browser.execute_script("return [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
+    assert not broken
+    resize(browser, 390, 844)
+    wide = browser.execute_script('return document.documentElement.scrollWidth')
+    assert wide <= 390, f'{wide} pixels wide on a telephone of 390'
+
+def wait(driver, js, seconds=20):
+    "Wait until an expression is true in the page, and return it."
+    from selenium.webdriver.support.ui import WebDriverWait
+    return WebDriverWait(driver, seconds).until(lambda d: d.execute_script(f'return {js}'))
+
+def test_search_finds(browser, address):
+    resize(browser, 1400, 1000)
+    browser.get(f'{address}/search.html?q=fit_one_cycle')
+    found = wait(browser, "[...document.querySelectorAll('#search-results li a')].map(a => a.getAttribute('href')).filter(Boolean)")
+    assert any(o.startswith('schedules.html') for o in found), found
+    shoot(browser, 'search')
+
+def test_dark_mode(browser, address):
+    resize(browser, 1400, 1000)
+    browser.get(f'{address}/schedules.html')
+    colours = {}
+    for _ in range(3):
+        browser.find_element('css selector', '.bd-header .theme-switch-button').click()
+        mode = browser.execute_script('return document.documentElement.dataset.theme')
+        colours[mode] = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        if mode == 'dark': shoot(browser, 'library-dark')
+    assert set(colours) == {'light', 'dark'} and colours['light'] != colours['dark'], colours
+
+def test_code_is_copied(browser, address):
+    resize(browser, 1400, 1000)
+    browser.get(f'{address}/schedules.html')
+    browser.execute_cdp_cmd('Browser.grantPermissions', dict(origin=address, permissions=['clipboardReadWrite', 'clipboardSanitizedWrite']))
+    cells = browser.find_elements('css selector', 'div.cell_input div.highlight')
+    buttons = browser.find_elements('css selector', 'button.copybtn')
+    assert len(buttons) >= len(cells) > 10
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'}); arguments[0].click()", buttons[1])
+    wait(browser, "document.querySelector('button.copybtn.success') !== null")
+
+def test_formulas_are_set(browser, address):
+    browser.get(f'{address}/losses.html')
+    assert browser.execute_script("return document.querySelectorAll('article .katex').length") > 0
+    assert browser.execute_script("return document.querySelectorAll('.katex-error').length") == 0
+    assert browser.execute_script("return [...document.fonts].some(f => f.family.startsWith('KaTeX'))")
+
+@pytest.mark.parametrize('name,page,width', [('front', 'index.html', 1400), ('library', 'learner.html', 1400), ('walkthrough', 'mnist_from_scratch.html', 1400),
+                                             ('front-phone', 'index.html', 390), ('walkthrough-phone', 'mnist_from_scratch.html', 390)])
+def test_pictures_of_pages_are_kept(browser, address, name, page, width):
+    resize(browser, width, 1000 if width > 500 else 844)
+    browser.get(f'{address}/{page}')
+    browser.execute_script("document.documentElement.dataset.theme = 'light'")
+    shoot(browser, name)
