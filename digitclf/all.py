@@ -23,7 +23,7 @@ __all__ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'CategoryBlock', 
            'suspect_labels', 'TensorBoardLog', 'tune_thresholds', 'VisionLearner', 'cnn_learner', 'create_cnn',
            'vision_learner']
 
-# %% ../nbs/12_all.ipynb #c002
+# %% ../nbs/12_all.ipynb #c003
 from .augment import Augment, augment_for, show_augs, views_for
 from .blocks import CategoryBlock, ColReader, DataBlock, ImageBlock, ImageDataLoaders, MultiCategoryBlock, read_csv
 from .bodies import VisionNet, create_body, create_head, load_body
@@ -45,7 +45,7 @@ from .lite import lite0_weights
 from .losses import BinaryCrossEntropy, CrossEntropyLoss
 from .metrics import accuracy, error_rate, f1_score, fbeta, precision, recall, top_k_accuracy
 
-# %% ../nbs/12_all.ipynb #c003
+# %% ../nbs/12_all.ipynb #c004
 from .mixing import CutMix, MixUp
 from .models import (count_macs, count_params, create_model, digit_net, digit_net_large, digit_net_small, linear, mlp, model_names,
                              register_model, summary)
@@ -69,10 +69,10 @@ from .tensorboard_log import TensorBoardLog
 from .thresholds import tune_thresholds
 from .vision import VisionLearner, cnn_learner, create_cnn, vision_learner
 
-# %% ../nbs/12_all.ipynb #c004
+# %% ../nbs/12_all.ipynb #c005
 import digitclf.tuning # adds tune_thresholds and calibrate to the Learner
 
-# %% ../nbs/12_all.ipynb #c007
+# %% ../nbs/12_all.ipynb #c013
 _all_ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'CategoryBlock', 'ColReader', 'DataBlock', 'ImageBlock', 'ImageDataLoaders',
          'MultiCategoryBlock', 'read_csv', 'VisionNet', 'create_body', 'create_head', 'load_body', 'load_learner', 'save_bundle',
          'calibration_scores', 'fit_temperature', 'CSVLog', 'EMA', 'EarlyStopping', 'GradientAccumulation', 'GradientClip',

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['feature_shape', 'create_body', 'AvgMaxPool', 'create_head', 'VisionNet', 'vision_model', 'fit_channels', 'load_body']
 
-# %% ../nbs/05c_bodies.ipynb #c002
+# %% ../nbs/05c_bodies.ipynb #c003
 import os, re, socket
 from collections import OrderedDict
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from torch.func import functional_call
 from .models import create_model, model_names, register_model
 from .weights import load_tensors, load_weights
 
-# %% ../nbs/05c_bodies.ipynb #c009
+# %% ../nbs/05c_bodies.ipynb #c010
 def _has_weights(m): return next(m.parameters(), None) is not None
 
 def _cut(model):
@@ -28,7 +28,7 @@ def _cut(model):
     if not end: raise ValueError("there is nothing before its pooling or classifier")
     return OrderedDict((k, nn.Sequential(*m) if isinstance(m, nn.ModuleList) else m) for k, m in kids[:end]), kids[end][0]
 
-# %% ../nbs/05c_bodies.ipynb #c014
+# %% ../nbs/05c_bodies.ipynb #c016
 def feature_shape(
     body:nn.Module, # Picture to feature map
     n_in:int, # Channels of the pictures
@@ -40,7 +40,7 @@ def feature_shape(
     if not isinstance(out, Tensor) or out.ndim != 4: raise ValueError(f"it puts out {list(getattr(out, 'shape', []))} instead of [B,C,H,W]")
     return tuple(out.shape[1:])
 
-# %% ../nbs/05c_bodies.ipynb #c017
+# %% ../nbs/05c_bodies.ipynb #c019
 def _uncut(name, n_in):
     "The whole model, or timm's without its head."
     if name in model_names() or not _timm_knows(name): return create_model(name, n_in, 1000)
@@ -54,7 +54,7 @@ def _timm_knows(name):
         raise ImportError(f"{name!r} is one of timm's models, and timm is not installed: pip install timm") from None
     return timm.is_model(name.removeprefix('timm/').split('.')[0])
 
-# %% ../nbs/05c_bodies.ipynb #c018
+# %% ../nbs/05c_bodies.ipynb #c020
 def create_body(
     name:str, # A classifier: one of `model_names()`, or one of timm's (`timm/` before the name decides, where both have it)
     n_in:int, # Channels of the pictures
@@ -74,12 +74,12 @@ def create_body(
     if weights is not None: load_body(body, weights)
     return body
 
-# %% ../nbs/05c_bodies.ipynb #c025
+# %% ../nbs/05c_bodies.ipynb #c027
 class AvgMaxPool(nn.Module):
     "Mean and maximum of each channel, side by side: [B,C,H,W] to [B,2C]."
     def forward(self, x:Tensor)->Tensor: return torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
 
-# %% ../nbs/05c_bodies.ipynb #c029
+# %% ../nbs/05c_bodies.ipynb #c031
 def create_head(
     nf:int, # Channels of the feature map
     n_out:int, # Outputs: classes or tags
@@ -96,7 +96,7 @@ def create_head(
             nn.init.zeros_(m.bias)
     return head
 
-# %% ../nbs/05c_bodies.ipynb #c032
+# %% ../nbs/05c_bodies.ipynb #c034
 def _layers(m): return sum(p.ndim > 1 for p in m.parameters())
 
 def _halves(body):
@@ -113,7 +113,7 @@ def _halves(body):
     cut = min(cuts, key=lambda i: abs(2*upto[i] - total))
     return [parts[:cut], parts[cut:]]
 
-# %% ../nbs/05c_bodies.ipynb #c035
+# %% ../nbs/05c_bodies.ipynb #c037
 class VisionNet(nn.Sequential):
     "A body and a head; takes pictures [B,C,H,W], or what `features` made of them."
     def __init__(self,
@@ -126,7 +126,7 @@ class VisionNet(nn.Sequential):
     def forward(self, x:Tensor)->Tensor: return self.head[1:](self.features(x) if x.ndim == 4 else x)
     def layer_groups(self)->list: "The two halves of the body, and the head."; return [*_halves(self.body), self.head]
 
-# %% ../nbs/05c_bodies.ipynb #c038
+# %% ../nbs/05c_bodies.ipynb #c040
 @register_model
 def vision_model(
     n_in:int, # Channels
@@ -138,7 +138,7 @@ def vision_model(
     body = create_body(body, n_in)
     return VisionNet(body, create_head(body.nf, n_out, p))
 
-# %% ../nbs/05c_bodies.ipynb #c046
+# %% ../nbs/05c_bodies.ipynb #c048
 _behind = {'fc', '_fc', 'classifier', 'head', 'heads', 'aux1', 'aux2', 'AuxLogits'} # parts behind the seam
 
 def _body_part(tensors, own):
@@ -147,7 +147,7 @@ def _body_part(tensors, own):
         if any(k.startswith(prefix) for k in tensors): tensors = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
     return {k: t for k, t in tensors.items() if k in own or k.split('.')[0] not in _behind}
 
-# %% ../nbs/05c_bodies.ipynb #c049
+# %% ../nbs/05c_bodies.ipynb #c051
 def fit_channels(
     w:Tensor, # Filters of the first layer, [n,c,kh,kw]
     n_in:int, # Channels that they are to take
@@ -160,7 +160,7 @@ def fit_channels(
     if n_in > c: return torch.cat([w, w.new_zeros(n, n_in - c, kh, kw)], 1)
     raise ValueError(f"weights for {c} channels can't be made to fit {n_in}; use n_in=1, n_in={c} or more")
 
-# %% ../nbs/05c_bodies.ipynb #c052
+# %% ../nbs/05c_bodies.ipynb #c055
 @contextmanager
 def _impatient(seconds):
     "Connections made in this block give up after so long."
@@ -181,7 +181,7 @@ def _download(w):
     old = re.compile(r'(denselayer\d+\.(?:norm|relu|conv))\.(?=[12]\.)') # DenseNet's files still have older names
     return {old.sub(r'\1', k): t for k, t in tensors.items()}
 
-# %% ../nbs/05c_bodies.ipynb #c054
+# %% ../nbs/05c_bodies.ipynb #c058
 def _published(name):
     "Enum of the weights that torchvision has for a model; None if it has none."
     from torchvision.models import get_model_weights
@@ -202,7 +202,7 @@ def _read(name, weights):
         raise ValueError(f"{name!r} has no weights {weights!r}; it has {known}. A path of a .safetensors file will do, too")
     return load_tensors(weights)[0], str(weights)
 
-# %% ../nbs/05c_bodies.ipynb #c055
+# %% ../nbs/05c_bodies.ipynb #c060
 def load_body(
     body:nn.Module, # From `create_body`; changed in place
     weights, # torchvision's enum or the name of a member ('DEFAULT'), or the path of a .safetensors file

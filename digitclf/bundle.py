@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['save_bundle', 'NoData', 'load_learner', 'Predictor', 'bundle_header', 'bundle_info', 'load_bundle', 'write_bundle']
 
-# %% ../nbs/10b_bundle.ipynb #c002
+# %% ../nbs/10b_bundle.ipynb #c003
 import math, warnings
 from pathlib import Path
 import torch
@@ -17,10 +17,10 @@ from .losses import activation_for
 from .predictor import Predictor, bundle_header, bundle_info, load_bundle, write_bundle
 from .vision import VisionLearner
 
-# %% ../nbs/10b_bundle.ipynb #c004
+# %% ../nbs/10b_bundle.ipynb #c005
 _all_ = ['Predictor', 'bundle_header', 'bundle_info', 'load_bundle', 'write_bundle']
 
-# %% ../nbs/10b_bundle.ipynb #c010
+# %% ../nbs/10b_bundle.ipynb #c014
 def _check_activation(learn):
     "The loss's map to probabilities must be softmax for one label an image, the sigmoid for several."
     x = torch.linspace(-3, 3, 2*learn.dls.n_out).view(2, -1)
@@ -39,7 +39,7 @@ def _measured(learn):
     if c is None or (c['epoch'], c['temperature']) != (learn.epoch, learn.temperature): return _final(learn.history)
     return _final(learn.history) | {k: c[k] for k in ('ece', 'brier')}
 
-# %% ../nbs/10b_bundle.ipynb #c012
+# %% ../nbs/10b_bundle.ipynb #c016
 def save_bundle(
     learn, # A Learner with a model from `create_model`
     path, # Final name, such as model.safetensors
@@ -65,7 +65,7 @@ def export(self:Learner,
     "Write what predicting needs; see `save_bundle`."
     return save_bundle(self, path, metrics, notes, created)
 
-# %% ../nbs/10b_bundle.ipynb #c023
+# %% ../nbs/10b_bundle.ipynb #c027
 def _vocab_difference(ours, theirs):
     if sorted(ours) == sorted(theirs): return f"the same classes in another order, {theirs[:12]} in place of {ours[:12]}"
     parts = ('only in the file', [v for v in ours if v not in theirs]), ('only in the data', [v for v in theirs if v not in ours])
@@ -82,7 +82,7 @@ def _differences(h, dls):
         (p['size'] == size, f"images of {size[0]}×{size[1]} in place of {p['size'][0]}×{p['size'][1]}: make the data with size={tuple(p['size'])}; "
                             "to change the size on purpose, load without dls and set learn.dls")) if not ok]
 
-# %% ../nbs/10b_bundle.ipynb #c026
+# %% ../nbs/10b_bundle.ipynb #c030
 def _check_data(h, dls, path):
     "The data must mean what the model means."
     if diffs := _differences(h, dls): raise ValueError(f"this data does not fit {path}. It has " + '; and '.join(diffs))
@@ -90,7 +90,7 @@ def _check_data(h, dls, path):
     warnings.warn(f"{path} was trained on pixels of mean {h['mean']} and std {h['std']}, this data is normalised with {dls.mean} and {dls.std}: "
                   "pass stats=(mean, std) where the data is made to keep the model's", stacklevel=3)
 
-# %% ../nbs/10b_bundle.ipynb #c028
+# %% ../nbs/10b_bundle.ipynb #c032
 class NoData(DataLoaders):
     "What a bundle knows about its data, in place of the data."
     n_in = size = multi = vocab = n_out = mean = std = device = None # the header's, not a batch's
@@ -108,7 +108,7 @@ class NoData(DataLoaders):
     valid = property(lambda self: self.loader('valid'))
     test = property(lambda self: self.loader('test'))
 
-# %% ../nbs/10b_bundle.ipynb #c030
+# %% ../nbs/10b_bundle.ipynb #c034
 def load_learner(
     path, # A bundle
     dls=None, # `DataLoaders` to go on training with; None: it can predict only

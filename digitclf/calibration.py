@@ -6,7 +6,7 @@
 __all__ = ['forecasts', 'calibration_bins', 'expected_calibration_error', 'plot_reliability', 'brier_score', 'calibration_scores',
            'scale_temperature', 'fit_temperature', 'scale_decision']
 
-# %% ../nbs/04f_calibration.ipynb #c002
+# %% ../nbs/04f_calibration.ipynb #c003
 import math, warnings
 import numpy as np, pandas as pd, torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from torch import Tensor
 from .decisions import check_decision
 from .multilabel import _wide
 
-# %% ../nbs/04f_calibration.ipynb #c011
+# %% ../nbs/04f_calibration.ipynb #c012
 def forecasts(
     preds, # `Preds` with targets
     label=None, # With several labels: only this one, by name; None takes all of them
@@ -31,7 +31,7 @@ def forecasts(
     j = names.index(str(label))
     return p[:,j].numpy(), (preds.targs[:,j] > 0).numpy()
 
-# %% ../nbs/04f_calibration.ipynb #c014
+# %% ../nbs/04f_calibration.ipynb #c015
 def calibration_bins(
     conf, # Probability of each forecast, [n], in 0..1
     hit, # Did it come true? Bool, [n]
@@ -53,7 +53,7 @@ def expected_calibration_error(
     t = calibration_bins(conf, hit, n_bins)
     return float(((t.accuracy - t.confidence).abs()*t['count']).sum()/t['count'].sum())
 
-# %% ../nbs/04f_calibration.ipynb #c021
+# %% ../nbs/04f_calibration.ipynb #c022
 def plot_reliability(
     bins:pd.DataFrame, # As from `calibration_bins`
     ax=None, # Axes to draw on; None makes a figure
@@ -71,7 +71,7 @@ def plot_reliability(
     ax.set(xlabel=labels[0], ylabel=labels[1], xlim=(-.02, 1.04), ylim=(-.02, 1.06))
     return ax
 
-# %% ../nbs/04f_calibration.ipynb #c028
+# %% ../nbs/04f_calibration.ipynb #c029
 def brier_score(
     probs:Tensor, # Probabilities, [n, n_cls]
     targs:Tensor, # Class indices int64 [n]; or several labels, ones and zeros [n, n_cls]
@@ -82,7 +82,7 @@ def brier_score(
     if y.ndim == 2: return (p - y).square().mean().item()
     return (p - F.one_hot(y, p.shape[1])).square().sum(1).mean().item()
 
-# %% ../nbs/04f_calibration.ipynb #c031
+# %% ../nbs/04f_calibration.ipynb #c032
 def _scores(probs, multi):
     "Finite scores, wide, whose softmax (or with `multi`, sigmoid) these probabilities are."
     p = _wide(torch.as_tensor(probs)).clamp(torch.finfo(torch.float32).tiny, 1 - 2**-25)
@@ -101,7 +101,7 @@ def calibration_scores(
     ece = expected_calibration_error(*forecasts(preds), n_bins)
     return dict(ece=ece, brier=brier_score(*preds), nll=_nll(_scores(preds.probs, preds.multi), preds.targs, preds.multi))
 
-# %% ../nbs/04f_calibration.ipynb #c036
+# %% ../nbs/04f_calibration.ipynb #c037
 def scale_temperature(
     probs:Tensor, # Probabilities, [..., n_cls]
     T:float, # Above 1: less sure; below 1: surer; 1 changes nothing
@@ -114,7 +114,7 @@ def scale_temperature(
     s = _scores(probs, multi)/T
     return (s.sigmoid() if multi else s.softmax(-1)).to(probs.dtype)
 
-# %% ../nbs/04f_calibration.ipynb #c042
+# %% ../nbs/04f_calibration.ipynb #c043
 _T_MAX = 20.
 
 def _slope(s, y, beta, multi):
@@ -137,7 +137,7 @@ def _newton(slope, lo, hi):
         b = b - step if lo < b - step < hi else math.sqrt(lo*hi)
     return b
 
-# %% ../nbs/04f_calibration.ipynb #c043
+# %% ../nbs/04f_calibration.ipynb #c044
 def fit_temperature(
     preds, # `Preds` with targets: of the validation set
 )->float: # The temperature, from 0.05 to 20
@@ -146,18 +146,18 @@ def fit_temperature(
         raise ValueError(f"these {len(preds)} rows have no targets to fit a temperature to; use a set that has labels, valid for one")
     if len(preds) < 10: raise ValueError(f"{len(preds)} rows are too few to fit a temperature; 10 is the least, a few hundred are better")
     if getattr(preds, 'seen', None):
-        warnings.warn("the model learnt from these rows, and is surer of them than it will be of others; fit the temperature on valid", stacklevel=2)
+        warnings.warn("the model learned from these rows, and is surer of them than it will be of others; fit the temperature on valid", stacklevel=2)
     s, y = _scores(preds.probs, preds.multi), preds.targs.double() if preds.multi else preds.targs
     slope = lambda b: _slope(s, y, b, preds.multi)
     low, high = slope(1/_T_MAX)[0], slope(_T_MAX)[0]
     if max(abs(low), abs(high)) < 1e-12: return 1.
     if low < 0 < high: return 1/_newton(slope, 1/_T_MAX, _T_MAX)
     T, why = (_T_MAX, "the less sure the better: the model knows no more than chance, or says nothing but 0 and 1") if low >= 0 else (
-        1/_T_MAX, "the surer the better, as where no answer is wrong; fit on more rows, and on none that the model learnt from")
+        1/_T_MAX, "the surer the better, as where no answer is wrong; fit on more rows, and on none that the model learned from")
     warnings.warn(f"fit_temperature stopped at {T:g}, the end of its range: {why}", stacklevel=2)
     return T
 
-# %% ../nbs/04f_calibration.ipynb #c066
+# %% ../nbs/04f_calibration.ipynb #c067
 def scale_decision(
     decision, # As in `check_decision`
     T:float, # The temperature that the probabilities are scaled with

@@ -6,7 +6,7 @@
 __all__ = ['show_training_loop', 'GradientClip', 'GradientAccumulation', 'MixedPrecision', 'ema_share', 'EMA', 'Monitor',
            'EarlyStopping', 'SaveBest', 'CSVLog']
 
-# %% ../nbs/08_callbacks.ipynb #c002
+# %% ../nbs/08_callbacks.ipynb #c003
 import os, tempfile
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from .blocks import read_csv
 from .recorder import EVENTS, Callback, CancelFit, CancelStep, listeners
 from .weights import load_tensors, load_weights, save_tensors
 
-# %% ../nbs/08_callbacks.ipynb #c008
+# %% ../nbs/08_callbacks.ipynb #c009
 _LOOP = [(0, 'before_fit'), (0, 'for each epoch:'), (1, 'before_epoch'), (1, 'before_train'), (1, 'for each training batch:'),
          (2, 'before_batch'), (2, 'pred = model(xb)'), (2, 'after_pred'), (2, 'loss = loss_func(pred, yb)'), (2, 'after_loss'),
          (2, 'loss_grad.backward()'), (2, 'after_backward'), (2, 'opt.step()'), (2, 'after_step'), (2, 'opt.zero_grad()'),
@@ -35,7 +35,7 @@ def show_training_loop(
         who = ', '.join(type(f.__self__).__name__ for f in heard.get(line, []))
         print(f"{'    '*depth + line:<44}{who}".rstrip())
 
-# %% ../nbs/08_callbacks.ipynb #c014
+# %% ../nbs/08_callbacks.ipynb #c019
 class GradientClip(Callback):
     "Shorten the gradient to `max_norm` where it is longer; `norms` remembers how long it was."
     order = 15
@@ -50,7 +50,7 @@ class GradientClip(Callback):
         "Length of the gradient before clipping, a float for each step."
         return torch.stack(self._norms).tolist() if self._norms else []
 
-# %% ../nbs/08_callbacks.ipynb #c020
+# %% ../nbs/08_callbacks.ipynb #c028
 class GradientAccumulation(Callback):
     "Step once for every `n_batches` batches, as one large batch would."
     order = -20
@@ -76,7 +76,7 @@ class GradientAccumulation(Callback):
         if self.seen != self.full: torch._foreach_mul_(grads, self.full/self.seen)
         self.n = 0
 
-# %% ../nbs/08_callbacks.ipynb #c022
+# %% ../nbs/08_callbacks.ipynb #c030
 @patch
 def after_train(self:GradientAccumulation, learn):
     "Step the left-over group."
@@ -85,7 +85,7 @@ def after_train(self:GradientAccumulation, learn):
     try: learn.one_step()
     finally: self.flush = False
 
-# %% ../nbs/08_callbacks.ipynb #c032
+# %% ../nbs/08_callbacks.ipynb #c040
 class MixedPrecision(Callback):
     "The forward pass in half precision: bfloat16 anywhere, float16 with a scaled loss on CUDA."
     order, scaler = 5, None
@@ -101,7 +101,7 @@ class MixedPrecision(Callback):
             raise ValueError(f"float16 needs a CUDA device and this learner is on {kind}; MixedPrecision(torch.bfloat16) runs here")
         if self.dtype == torch.float16: self.start_scaling(learn)
 
-    def start_scaling(self, learn): self.scaler = torch.amp.GradScaler(learn.device.type); learn.opt_step = partial(self._step, learn)
+    def start_scaling(self, learn): "Scale the loss from now on."; self.scaler = torch.amp.GradScaler(learn.device.type); learn.opt_step = partial(self._step, learn)
     def before_train(self, learn): learn.precision = partial(torch.autocast, learn.device.type, dtype=self.dtype)
     before_validate = before_train
     def after_pred(self, learn): learn.pred = learn.pred.float()
@@ -114,7 +114,7 @@ class MixedPrecision(Callback):
     after_train = after_validate = _plain
     def after_fit(self, learn): self._plain(learn); self.scaler = None; vars(learn).pop('opt_step', None)
 
-# %% ../nbs/08_callbacks.ipynb #c045
+# %% ../nbs/08_callbacks.ipynb #c053
 def ema_share(
     t:int, # Steps so far, counted from 1
     decay:float, # How much of the past is kept in a step
@@ -122,7 +122,7 @@ def ema_share(
     "How far a debiased average moves towards step `t`."
     return (1 - decay)/(1 - decay**t)
 
-# %% ../nbs/08_callbacks.ipynb #c048
+# %% ../nbs/08_callbacks.ipynb #c056
 class EMA(Callback):
     "Average the weights over the steps; validate, save and finish with the average."
     order, watches = 20, True
@@ -148,7 +148,7 @@ class EMA(Callback):
         if self.t and not self.inside: self.swap()
         if self.inside: self.left = [v.clone() for v in self.live]
 
-# %% ../nbs/08_callbacks.ipynb #c050
+# %% ../nbs/08_callbacks.ipynb #c058
 @patch
 def before_fit(self:EMA, learn):
     "Go on where the last fit ended if the model still holds what it left there; else start afresh."
@@ -157,7 +157,7 @@ def before_fit(self:EMA, learn):
     if self.inside and self.model is learn.model and all(map(torch.equal, self.live, self.left)): return
     self.model, self.t, self.inside, self.other = learn.model, 0, False, [v.clone() for v in self.live]
 
-# %% ../nbs/08_callbacks.ipynb #c058
+# %% ../nbs/08_callbacks.ipynb #c066
 class Monitor(Callback):
     "Base of callbacks that watch a column of the history."
     watches, best = True, None
@@ -185,7 +185,7 @@ class Monitor(Callback):
         self.best = val
         return True
 
-# %% ../nbs/08_callbacks.ipynb #c060
+# %% ../nbs/08_callbacks.ipynb #c068
 class EarlyStopping(Monitor):
     "End the fit when the watched number has not improved for `patience` epochs; counts anew in each fit."
     order = 90
@@ -203,7 +203,7 @@ class EarlyStopping(Monitor):
         self.wait = 0 if self.better(learn.recorder.rows[-1][self.monitor]) else self.wait + 1
         if self.wait >= self.patience: raise CancelFit
 
-# %% ../nbs/08_callbacks.ipynb #c064
+# %% ../nbs/08_callbacks.ipynb #c072
 def _writable(folder, who):
     "Make the folder and try a file in it."
     try:
@@ -211,7 +211,7 @@ def _writable(folder, who):
         with tempfile.TemporaryFile(dir=folder): pass
     except OSError as e: raise OSError(f"{who}: nothing can be written in {folder}: {e.strerror or e}; name another folder") from e
 
-# %% ../nbs/08_callbacks.ipynb #c065
+# %% ../nbs/08_callbacks.ipynb #c073
 class SaveBest(Monitor):
     "Write `models/{name}.safetensors` when the watched number improves; end with the best weights in the model."
     order, at, held = 80, None, False # `held`: the model holds the best weights now
@@ -240,7 +240,7 @@ class SaveBest(Monitor):
         load_weights(learn.model, {k[6:]: v for k, v in load_tensors(self.file)[0].items()}, str(self.file))
         learn.opt = None
 
-# %% ../nbs/08_callbacks.ipynb #c075
+# %% ../nbs/08_callbacks.ipynb #c083
 def _replace(path, text):
     "Write a text file, whole or not at all."
     tmp = None
@@ -253,7 +253,7 @@ def _replace(path, text):
     finally:
         if tmp is not None: Path(tmp).unlink(missing_ok=True)
 
-# %% ../nbs/08_callbacks.ipynb #c076
+# %% ../nbs/08_callbacks.ipynb #c084
 class CSVLog(Callback):
     "The history as a CSV file, a row more after each epoch."
     order, watches = 70, True

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Checkpoint']
 
-# %% ../nbs/08c_checkpoint.ipynb #c002
+# %% ../nbs/08c_checkpoint.ipynb #c003
 import re, sys, zlib
 from pathlib import Path
 import numpy as np, torch
@@ -17,7 +17,7 @@ from .recorder import Callback
 from .schedules import ParamScheduler
 from .weights import load_tensors, load_weights, save_tensors, tensor_shapes
 
-# %% ../nbs/08c_checkpoint.ipynb #c015
+# %% ../nbs/08c_checkpoint.ipynb #c016
 EMA.keeps, EarlyStopping.keeps, SaveBest.keeps = ('t', 'inside', 'other'), ('best', 'wait'), ('best', 'at', 'held')
 
 def _keepers(learn):
@@ -41,7 +41,7 @@ def _remind(learn, tensors, rest):
             many = f'cb.{key}.{k}.0' in tensors
             setattr(cb, k, [tensors[f'cb.{key}.{k}.{i}'].to(learn.device) for i in range(v)] if many else v)
 
-# %% ../nbs/08c_checkpoint.ipynb #c018
+# %% ../nbs/08c_checkpoint.ipynb #c021
 def _say(o): "How an object describes itself, without its place in memory."; return re.sub(' at 0x[0-9a-f]+', '', repr(o))
 
 def _about(learn):
@@ -60,7 +60,7 @@ def _different(kept, now):
     bad = [k for k in now if kept.get(k) != now[k]]
     return '; '.join(f"{k}: {kept.get(k)} in the file, {now[k]} here" if k != 'schedule' else "the rates or momentum on the way" for k in bad)
 
-# %% ../nbs/08c_checkpoint.ipynb #c022
+# %% ../nbs/08c_checkpoint.ipynb #c025
 def _snapshot(learn, began, done, over):
     "Tensors and header of a checkpoint, after `done` epochs of the fit that began at epoch `began`; is it `over`?"
     kept, rest = _remembered(learn)
@@ -86,7 +86,7 @@ def _header(path):
     if meta.get('kind') != 'checkpoint': raise ValueError(f"{path} is no checkpoint, so it is left alone; name another file")
     return meta
 
-# %% ../nbs/08c_checkpoint.ipynb #c024
+# %% ../nbs/08c_checkpoint.ipynb #c027
 class Checkpoint(Callback):
     "Keep everything that is needed to go on, in one file; with `resume`, go on."
     order, watches, idle = -100, True, True
@@ -108,16 +108,16 @@ class Checkpoint(Callback):
         self.wake(learn)
         whole = learn.epoch > self.at and sys.exc_info()[1] is self.outer # an epoch was ended, and not by an error
         if whole and learn.epoch - self.began > self.done: self.write(learn, learn.epoch - self.began, over=True)
-
     def write(self, learn, done, over=False):
+        "Write the file, unless this fit was over long ago."
         if not self.idle: save_tensors(self.path, *_snapshot(learn, self.began, done, over))
         self.done = done
-
     def wake(self, learn):
+        "Once all callbacks have begun, give them their memory back."
         if self.memory is not None: _remind(learn, *self.memory)
         self.memory = None
 
-# %% ../nbs/08c_checkpoint.ipynb #c026
+# %% ../nbs/08c_checkpoint.ipynb #c029
 @patch
 def before_fit(self:Checkpoint, learn):
     "Find out what the file is to this fit."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['write_chinese_standin', 'read_chinese', 'chinese_mnist']
 
-# %% ../nbs/00c_chinese.ipynb #c002
+# %% ../nbs/00c_chinese.ipynb #c003
 import csv, errno, hashlib, os, warnings
 from pathlib import Path
 
@@ -18,11 +18,11 @@ from .kaggle_source import kaggle_fetch, kaggle_key
 from .sources import FetchError, _cache_root, _scratch, data_home, safe_extract, whole_folder
 from .strokes import CHINESE_NUMERALS, CHINESE_VALUES, draw_character, writer_hand
 
-# %% ../nbs/00c_chinese.ipynb #c005
+# %% ../nbs/00c_chinese.ipynb #c006
 _CSV, _COLUMNS = 'chinese_mnist.csv', ['suite_id', 'sample_id', 'code', 'value', 'character']
 _REAL, _DRAWN, _OTHER = 'Chinese MNIST', 'Chinese MNIST (drawn stand-in)', 'Chinese MNIST (unverified copy)'
 
-# %% ../nbs/00c_chinese.ipynb #c008
+# %% ../nbs/00c_chinese.ipynb #c009
 _DRAWING = 1 # raise it when the same seed would give other pictures
 
 def write_chinese_standin(
@@ -50,7 +50,7 @@ def write_chinese_standin(
         (new/'SOURCE.txt').write_bytes(f'{_DRAWN}\n{note}\n'.encode())
     return Path(dest)
 
-# %% ../nbs/00c_chinese.ipynb #c016
+# %% ../nbs/00c_chinese.ipynb #c024
 def _complain(bad, n):
     "One message for all that is wrong: {line: reason}, of n rows."
     first = '; '.join(f'line {k}: {bad[k]}' for k in sorted(bad)[:4])
@@ -71,7 +71,7 @@ def _read_rows(path):
     if bad: _complain(bad, len(rows))
     return pd.DataFrame(rows, columns=head)[_COLUMNS]
 
-# %% ../nbs/00c_chinese.ipynb #c022
+# %% ../nbs/00c_chinese.ipynb #c030
 def _check_rows(rows):
     "The rows with numbers for text, if all of them make sense."
     bad = {}
@@ -89,7 +89,7 @@ def _check_rows(rows):
     if bad: _complain(bad, len(rows))
     return df
 
-# %% ../nbs/00c_chinese.ipynb #c026
+# %% ../nbs/00c_chinese.ipynb #c036
 _SHA256 = '86e28446bd952ca80ca1eb9f525e54ded3ac811698f328475f6198c1b37519a1' # of the 15 000 real pictures, as `_check_files` takes it
 
 def _find(root):
@@ -114,7 +114,7 @@ def _check_files(pics, names):
     if bad: _complain({i+2: f'{o} {bad[o]}' for i,o in enumerate(names) if o in bad}, len(names))
     return h.hexdigest()
 
-# %% ../nbs/00c_chinese.ipynb #c028
+# %% ../nbs/00c_chinese.ipynb #c038
 def _checked(root):
     "The table of a folder where everything is in order, the fingerprint of its pictures, and whether it says that we drew it."
     root = Path(root)
@@ -140,7 +140,7 @@ def read_chinese(
                       f"(SHA-256 {sha[:12]}…, expected {_SHA256[:12]}…); figures will say {_OTHER!r}", stacklevel=2)
     return table
 
-# %% ../nbs/00c_chinese.ipynb #c037
+# %% ../nbs/00c_chinese.ipynb #c048
 def _unpacked(archive, home):
     "The folder below `home` with what is in `archive`: unpacked and checked the first time."
     h = hashlib.sha256()
@@ -157,7 +157,7 @@ def _unpacked(archive, home):
             if not dest.is_dir(): raise # else another process was faster
     return dest
 
-# %% ../nbs/00c_chinese.ipynb #c042
+# %% ../nbs/00c_chinese.ipynb #c053
 _KAGGLE = 'gpreda/chinese-mnist'
 
 def _places(home):
@@ -186,7 +186,7 @@ def _no_path(home, progress, standin):
     warnings.warn(f"{why}\nGoing on with a stand-in of drawn characters: {_DRAWN!r}", stacklevel=3)
     return _drawn_once(home, progress)
 
-# %% ../nbs/00c_chinese.ipynb #c043
+# %% ../nbs/00c_chinese.ipynb #c054
 def chinese_mnist(
     path=None, # The archive, or a folder unpacked from it; None looks in the cache folder, then asks Kaggle if there is a key
     home=None, # Cache folder; None: `data_home()`

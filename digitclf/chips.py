@@ -54,7 +54,7 @@ def power_noise(
     out = np.fft.irfft2(F[0] + 1j*F[1], s=(R*n, C*n), norm='forward').astype(np.float32, copy=False)
     return out if n == size else _resize(out, (R*size, C*size))
 
-# %% ../nbs/00d_chips.ipynb #c027
+# %% ../nbs/00d_chips.ipynb #c028
 def soft_step(
     x, # Any array
     lo:float, hi:float, # Where the step begins and ends
@@ -68,7 +68,7 @@ def soft_step(
     y *= x
     return y
 
-# %% ../nbs/00d_chips.ipynb #c030
+# %% ../nbs/00d_chips.ipynb #c031
 def _mix(t, *cols):
     "Colours [3,H,W], from 0 to 1, for t [H,W]: the first of `cols` (RGB up to 255) at 0, the last at 1."
     at = np.linspace(0, 1, len(cols))
@@ -87,7 +87,7 @@ def _blur(a, r):
     im = Image.fromarray((np.clip(a, 0, 1)*255).astype(np.uint8))
     return np.asarray(im.filter(ImageFilter.GaussianBlur(r)), np.float32)/255
 
-# %% ../nbs/00d_chips.ipynb #c034
+# %% ../nbs/00d_chips.ipynb #c035
 PLANET_TAGS = ('agriculture','artisinal_mine','bare_ground','blooming','blow_down','clear','cloudy','conventional_mine','cultivation',
                'habitation','haze','partly_cloudy','primary','road','selective_logging','slash_burn','water')
 _WEATHER = {'clear','partly_cloudy','haze','cloudy'}
@@ -101,7 +101,7 @@ def _check_tags(tags, i):
     if 'cloudy' in t and len(t) > 1: raise ValueError(f"chip {i} has the tags {tags!r}: nothing else can be seen on a cloudy chip")
     return t
 
-# %% ../nbs/00d_chips.ipynb #c037
+# %% ../nbs/00d_chips.ipynb #c038
 _INK = 512 # pixels across a chip while lines and shapes are drawn
 _SPOTS = ('conventional_mine','blow_down','artisinal_mine','slash_burn','bare_ground','selective_logging','habitation',
           'agriculture','cultivation','blooming')
@@ -128,7 +128,7 @@ class Scene:
         self.wet = np.zeros(self.hw, np.float32)
         for r, c in np.ndindex(*shape): self._place(r, c)
 
-# %% ../nbs/00d_chips.ipynb #c038
+# %% ../nbs/00d_chips.ipynb #c039
 @patch
 def rng(self:Scene, *key):
     "A random generator for the decision of this name: the same name, the same numbers, whatever was drawn before."
@@ -156,7 +156,7 @@ def fills(self:Scene, tag, r, c):
     t = self.tags[r*self.cols + c]
     return 'primary' not in t and tag == next((o for o in _COVER if o in t), None)
 
-# %% ../nbs/00d_chips.ipynb #c044
+# %% ../nbs/00d_chips.ipynb #c045
 def _member(s, has, grow=False):
     "float32 of the scene's size: 1 where `has` is true; with `grow` the slope down to 0 lies outside, else inside."
     if has.all(): return np.ones(s.hw, np.float32)
@@ -168,7 +168,7 @@ def _member(s, has, grow=False):
     out += 1.2*out*(1 - out)*np.clip(s.rough + s.hills, -1.6, 1.6)
     return np.clip(out, 0, 1, out=out)
 
-# %% ../nbs/00d_chips.ipynb #c048
+# %% ../nbs/00d_chips.ipynb #c049
 class _Pen:
     "Draws on a large PIL image; places and widths are in chips."
     def __init__(self, im, x0, y0): self.d, self.o = ImageDraw.Draw(im), np.array([x0, y0])
@@ -180,7 +180,7 @@ class _Pen:
         c, s = np.cos(a), np.sin(a)
         self.polygon([(x + u*w*c - v*h*s, y + u*w*s + v*h*c) for u, v in ((-1,-1),(1,-1),(1,1),(-1,1))], fill)
 
-# %% ../nbs/00d_chips.ipynb #c049
+# %% ../nbs/00d_chips.ipynb #c050
 @patch
 def noise(self:Scene, name, lo, hi, fall=.6):
     "The field of this name in this window, float32 [H,W]: waves from `lo` to `hi` across a chip, see `power_noise`."
@@ -210,7 +210,7 @@ def blobs(self:Scene, bumps, floor=-1.):
         np.maximum(f[y0:y1,x0:x1], 1 - np.sqrt(yy[:,None] + xx)*np.float32(1/r), out=f[y0:y1,x0:x1])
     return f
 
-# %% ../nbs/00d_chips.ipynb #c050
+# %% ../nbs/00d_chips.ipynb #c051
 @patch
 def ink(self:Scene, draw, mode='L'):
     "What the function `draw` does with the pen that it gets, as float32 [H,W], or [3,H,W] if `mode` is 'RGB'; from 0 to 1."
@@ -239,7 +239,7 @@ def keep_clear(self:Scene, x, y, r):
     yy, xx = np.ogrid[:self.hidden.shape[0], :self.hidden.shape[1]]
     np.maximum(self.hidden, np.clip(1.6 - np.hypot(yy/32 - y, xx/32 - x)/r, 0, 1), out=self.hidden)
 
-# %% ../nbs/00d_chips.ipynb #c056
+# %% ../nbs/00d_chips.ipynb #c059
 def _forest(s):
     "Cover the whole canvas with forest; brings the four fields that all other layers use."
     g = s.rng('forest')
@@ -251,7 +251,7 @@ def _forest(s):
     s.rgb = _mix(t, *(np.array(c) + hue for c in ((22,42,34),(44,68,44),(72,96,56),(112,126,78))))
     s.z = 1 + .3*s.crowns - .12*creek
 
-# %% ../nbs/00d_chips.ipynb #c059
+# %% ../nbs/00d_chips.ipynb #c062
 def _open_ground(s):
     "Scrub in chips without forest."
     no = ~(s.has['primary'] | s.has['cloudy'])
@@ -260,7 +260,7 @@ def _open_ground(s):
     s.paint(m, _mix(.5 + .2*s.kind + .18*s.rough, (112,112,72), (142,134,92), (168,150,112)), .25 + .06*s.crowns)
     s.paint(.85*m*soft_step(s.crowns + .5*s.rough, 1.2, 1.7), (60,80,48), .5)
 
-# %% ../nbs/00d_chips.ipynb #c062
+# %% ../nbs/00d_chips.ipynb #c065
 def _light(s):
     "Shade by the slope toward the sun, of the hills and of what stands on them, and cast shadows."
     (sy, sx), k = s.sun, max(1, round(s.size/128))
@@ -270,7 +270,7 @@ def _light(s):
     light = 1 + .36*min(1, s.size/256)**.5*np.tanh(.9*slope) + 1.5*hill*soft_step(s.z, -.1, .9)*(1 - s.wet) - .4*shadow
     s.rgb *= np.clip(light, .35, 1.7)
 
-# %% ../nbs/00d_chips.ipynb #c066
+# %% ../nbs/00d_chips.ipynb #c071
 def _puffs(s):
     "Three clouds for each partly cloudy chip, away from what must be seen."
     for r, c in s.chips('partly_cloudy'):
@@ -300,7 +300,7 @@ def _haze(s):
     a = soft_step(s.member('haze'), 0, 1)*np.clip(g.uniform(.33, .5) + .1*s.noise('veil', 1, 16, .55), .2, .62)
     s.paint(a, np.array([176,186,196]) + g.normal(0, 5, 3))
 
-# %% ../nbs/00d_chips.ipynb #c068
+# %% ../nbs/00d_chips.ipynb #c073
 def _camera(s):
     "The canvas as uint8 [H,W,3]."
     g, air = s.rng('camera'), s.rng('air').uniform(.02, .14)

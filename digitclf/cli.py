@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['DEFAULTS', 'train_parser', 'folder_roles', 'make_data', 'run_command', 'train_main', 'predict_parser', 'predict_main']
 
-# %% ../nbs/11_cli.ipynb #c002
+# %% ../nbs/11_cli.ipynb #c003
 import argparse, math, os, shlex, sys, tempfile, time, traceback, warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-# %% ../nbs/11_cli.ipynb #c008
+# %% ../nbs/11_cli.ipynb #c012
 def _number(kind, what, ok):
     "An argparse type: a finite number for which `ok` holds; `what` says which those are."
     def convert(text):
@@ -32,10 +32,10 @@ def _size(text):
     if len(sides) not in (1, 2) or min(sides) < 1: raise argparse.ArgumentTypeError(f"expected pixels, as 64 or 48x64, got {text!r}")
     return sides[0] if len(sides) == 1 else tuple(sides)
 
-# %% ../nbs/11_cli.ipynb #c012
+# %% ../nbs/11_cli.ipynb #c017
 DEFAULTS = dict(data='mnist', arch='digit_net', epochs=4, lr=.01, bs=256, wd=.01, smoothing=0., augment='digits', seed=42)
 
-# %% ../nbs/11_cli.ipynb #c013
+# %% ../nbs/11_cli.ipynb #c018
 _TRAIN_HELP = """\
 examples:
   digitclf_train                              MNIST, about a minute, report in runs/mnist/report.html
@@ -52,7 +52,7 @@ class _Parser(argparse.ArgumentParser):
                          allow_abbrev=False, **kw)
     def error(self, message): self.exit(2, f"{self.prog}: {message}; {self.prog} --help lists the switches\n")
 
-# %% ../nbs/11_cli.ipynb #c014
+# %% ../nbs/11_cli.ipynb #c019
 def train_parser()->argparse.ArgumentParser:
     "The switches of `digitclf_train`."
     p, d = _Parser('digitclf_train', description="Train a classifier and write a report on it.", epilog=_TRAIN_HELP), DEFAULTS
@@ -74,13 +74,13 @@ def train_parser()->argparse.ArgumentParser:
     _common(p)
     return p
 
-# %% ../nbs/11_cli.ipynb #c015
+# %% ../nbs/11_cli.ipynb #c020
 def _common(p):
     p.add_argument('--device', help="cpu, cuda, mps (the best there is)")
     p.add_argument('--threads', type=_count, metavar='N', help="processor threads (PyTorch's choice)")
     p.add_argument('--debug', action='store_true', help="show the traceback of an error")
 
-# %% ../nbs/11_cli.ipynb #c019
+# %% ../nbs/11_cli.ipynb #c026
 _FOLDERS = dict(train=('train', 'training'), valid=('valid', 'validation', 'val'), test=('test', 'testing'))
 
 def folder_roles(
@@ -90,7 +90,7 @@ def folder_roles(
     found = {role: next((n for n in names if (Path(path)/n).is_dir()), None) for role, names in _FOLDERS.items()}
     return {role: n for role, n in found.items() if n} if found['train'] else {}
 
-# %% ../nbs/11_cli.ipynb #c021
+# %% ../nbs/11_cli.ipynb #c029
 def _from_folder(path, valid_pct, files, **kw):
     from digitclf.blocks import ImageDataLoaders
     roles = folder_roles(path)
@@ -109,7 +109,7 @@ def _from_csv(path, valid_pct, files, **kw):
     size = files['size']
     return ImageDataLoaders.from_pixels_csv(path, size=(size, size) if isinstance(size, int) else size, valid_pct=pct, **kw)
 
-# %% ../nbs/11_cli.ipynb #c022
+# %% ../nbs/11_cli.ipynb #c030
 def _first_n_in(path):
     "Channels of the first image file in a folder, or of the first that a CSV file names."
     from digitclf.blocks import read_csv
@@ -136,7 +136,7 @@ def make_data(
     dls.source = path.resolve().name
     return dls
 
-# %% ../nbs/11_cli.ipynb #c031
+# %% ../nbs/11_cli.ipynb #c038
 _OWN = ('model.safetensors', 'report.html', 'history.csv', 'predictions.csv', 'per_class.csv', 'most_confused.csv',
         'losses.png', 'learning_rate.png', 'confusion.png', 'top_losses.png')
 
@@ -155,7 +155,7 @@ def _run_folder(out, data):
         if new:
             with suppress(OSError): out.rmdir() # only if it is empty
 
-# %% ../nbs/11_cli.ipynb #c034
+# %% ../nbs/11_cli.ipynb #c041
 def _say(e):
     "An exception in words."
     if isinstance(e, OSError) and e.strerror: return e.strerror + (f': {e.filename}' if e.filename else '')
@@ -184,7 +184,7 @@ def run_command(
             print(f"{prog}: {_say(e)}", file=sys.stderr)
             return 2
 
-# %% ../nbs/11_cli.ipynb #c039
+# %% ../nbs/11_cli.ipynb #c046
 def _set_up(args):
     "Device, threads and names, checked before any data is read: device and augmentation."
     import torch
@@ -205,7 +205,7 @@ def _judge(dls, args):
     if dls.valid is None: raise ValueError("no image is left to judge the model by: give the data a test or valid part, or --valid-pct above 0")
     return 'valid', f"final epoch; judged by {dls.valid.n} validation images (seed {args.seed}), which chose nothing; there is no test set"
 
-# %% ../nbs/11_cli.ipynb #c040
+# %% ../nbs/11_cli.ipynb #c047
 def _thousands(n): return f'{n:,}'.replace(',', ' ')
 
 def _describe(args, learn):
@@ -220,7 +220,7 @@ def _describe(args, learn):
             f"label smoothing {args.smoothing:g}, augmentation {args.augment}, seed {args.seed}",
         device=f"{learn.device}, {(n := torch.get_num_threads())} thread{'s'*(n > 1)}")
 
-# %% ../nbs/11_cli.ipynb #c041
+# %% ../nbs/11_cli.ipynb #c048
 def _train(args):
     start = time.perf_counter()
     out = Path('runs')/Path(args.data).stem if args.out is None else args.out
@@ -250,7 +250,7 @@ def _train(args):
           f"from start to end\nreport: {page}\nmodel:  {out/'model.safetensors'}" + ("\n(in place of those of an earlier run)" if again else ""))
     return 0
 
-# %% ../nbs/11_cli.ipynb #c042
+# %% ../nbs/11_cli.ipynb #c049
 def train_main(
     argv:list=None, # Switches; None takes the command line's
 )->int: # Exit code: 0, 2 for an error, 130 for Ctrl-C
@@ -260,7 +260,7 @@ def train_main(
     args.command = shlex.join(['digitclf_train', *argv])
     return run_command(_train, args, 'digitclf_train')
 
-# %% ../nbs/11_cli.ipynb #c055
+# %% ../nbs/11_cli.ipynb #c064
 _PREDICT_HELP = """\
 examples:
   digitclf_predict runs/mnist/model.safetensors scan.png
@@ -288,7 +288,7 @@ def predict_parser()->argparse.ArgumentParser:
     _common(p)
     return p
 
-# %% ../nbs/11_cli.ipynb #c058
+# %% ../nbs/11_cli.ipynb #c067
 def _plain(s): return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in s) if isinstance(s, str) else s
 
 def _table_text(df):
@@ -298,7 +298,7 @@ def _table_text(df):
     if df.error.isna().all(): df = df.drop(columns='error')
     return df.astype(object).map(_plain).rename(columns=_plain).to_string(index=False, na_rep='', float_format='{:.4f}'.format)
 
-# %% ../nbs/11_cli.ipynb #c060
+# %% ../nbs/11_cli.ipynb #c069
 def _write_csv(df, out, model, files):
     from digitclf.pages import write_whole
     if out.resolve() in [Path(f).resolve() for f in (model, *files)]: raise ValueError(f"--out {out} would write over one of the files read")
@@ -324,11 +324,11 @@ def _predict(args):
     if bad: print(f"digitclf_predict: {_thousands(bad)} of {_thousands(len(df))} files could not be read: {df.id[df.error.notna()].iloc[0]} "
                   f"{df.error.dropna().iloc[0]}", file=sys.stderr)
     if light is not None and not args.invert and light > .6 and sum(pred.header['mean'])/len(pred.header['mean']) < .4:
-        print("digitclf_predict: note: these pictures are much lighter than those the model learnt from; if they are dark on light, "
+        print("digitclf_predict: note: these pictures are much lighter than those the model learned from; if they are dark on light, "
               "try --invert", file=sys.stderr)
     return 0 if not bad else 1 if bad < len(df) else 2
 
-# %% ../nbs/11_cli.ipynb #c061
+# %% ../nbs/11_cli.ipynb #c070
 def predict_main(
     argv:list=None, # Switches; None takes the command line's
 )->int: # Exit code: 0, 1 if some files could not be read, 2 for an error, 130 for Ctrl-C

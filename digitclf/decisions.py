@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['check_decision', 'expected_fbeta', 'decide', 'decision_text']
 
-# %% ../nbs/04c_decisions.ipynb #c002
+# %% ../nbs/04c_decisions.ipynb #c003
 import torch
 from torch import Tensor
 from .metrics import fbeta_costs
 from .multilabel import check_thresh
 
-# %% ../nbs/04c_decisions.ipynb #c010
+# %% ../nbs/04c_decisions.ipynb #c011
 def check_decision(
     decision, # None, a threshold, a list with one for each label, or dict(kind='fbeta', beta=…)
     n_cls:int=None, # How many labels there are; None leaves the length unchecked
@@ -28,7 +28,7 @@ def check_decision(
     if d['zero_division'] not in (0, 1): raise ValueError(f"decision {decision!r}: zero_division is 0 or 1")
     return dict(kind='fbeta', beta=float(d['beta']), zero_division=float(d['zero_division']))
 
-# %% ../nbs/04c_decisions.ipynb #c017
+# %% ../nbs/04c_decisions.ipynb #c018
 def _next_count(dist, p):
     return torch.cat([dist*(1-p), torch.zeros_like(p)], 1) + torch.cat([torch.zeros_like(p), dist*p], 1)
 
@@ -52,7 +52,7 @@ def expected_fbeta(
         out.append((hits @ _gains(s, k, beta, zero_division)*rest[k-s]).sum(1))
     return torch.stack(out, 1)
 
-# %% ../nbs/04c_decisions.ipynb #c024
+# %% ../nbs/04c_decisions.ipynb #c028
 def _best_sets(probs, beta, zero_division, block=4096):
     rank = probs.cpu().argsort(dim=1, descending=True, stable=True).argsort(1)
     best = torch.cat([expected_fbeta(p, beta, zero_division).argmax(1) for p in probs.split(block)])
@@ -74,7 +74,7 @@ def decide(
     thresh = .5 if decision is None else decision
     return probs > (torch.tensor(thresh, dtype=probs.dtype).to(probs.device) if isinstance(thresh, list) else thresh)
 
-# %% ../nbs/04c_decisions.ipynb #c045
+# %% ../nbs/04c_decisions.ipynb #c054
 def decision_text(
     decision, # As in `check_decision`
 )->str:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['class_weights', 'pos_weights', 'focal_loss', 'asymmetric_loss', 'FocalLoss', 'AsymmetricLoss']
 
-# %% ../nbs/03b_imbalance.ipynb #c002
+# %% ../nbs/03b_imbalance.ipynb #c003
 import math
 import numpy as np, pandas as pd, torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ from torch import Tensor
 from .losses import BinaryCrossEntropy, _shown
 from .labels import encode, make_vocab
 
-# %% ../nbs/03b_imbalance.ipynb #c011
+# %% ../nbs/03b_imbalance.ipynb #c014
 def _class_counts(targs, vocab):
     if isinstance(targs, pd.DataFrame):
         if 'label' not in targs: raise ValueError(f"the table has no column label; it has {', '.join(map(str, targs))}")
@@ -44,7 +44,7 @@ def class_weights(
     w = 1/n if beta is None else (1 - beta)/(1 - beta**n)
     return (w*n.sum()/(w*n).sum()).float()
 
-# %% ../nbs/03b_imbalance.ipynb #c021
+# %% ../nbs/03b_imbalance.ipynb #c025
 def pos_weights(
     targs:Tensor, # 1 where the label is present, else 0, [n, n_cls]
 )->Tensor: # Rows without the label for each row with it, float [n_cls]
@@ -56,7 +56,7 @@ def pos_weights(
         raise ValueError(f"no row has label {', '.join(map(str, gone[:5]))}: nothing to weigh; leave it out of the vocab, or add examples")
     return ((len(targs) - yes)/yes).float()
 
-# %% ../nbs/03b_imbalance.ipynb #c031
+# %% ../nbs/03b_imbalance.ipynb #c035
 def _hard(x, gamma): return (gamma*F.logsigmoid(-x)).exp()*F.softplus(-x) # the loss of a yes: (1-p)^gamma · -log p
 
 def focal_loss(
@@ -69,7 +69,7 @@ def focal_loss(
     yes, no = y*_hard(logits, gamma), (1-y)*_hard(-logits, gamma)
     return yes + no if alpha is None else alpha*yes + (1-alpha)*no
 
-# %% ../nbs/03b_imbalance.ipynb #c039
+# %% ../nbs/03b_imbalance.ipynb #c043
 def asymmetric_loss(
     logits:Tensor, # Raw scores, [B, n_cls]
     y:Tensor, # 1 where the label is present, else 0, float [B, n_cls]
@@ -85,7 +85,7 @@ def asymmetric_loss(
         no = -pm**gamma_neg * (-pm).log1p()
     return y*yes + (1-y)*no
 
-# %% ../nbs/03b_imbalance.ipynb #c046
+# %% ../nbs/03b_imbalance.ipynb #c050
 def _check_power(**kw):
     for k, v in kw.items():
         if not 0 <= v < float('inf'): raise ValueError(f"{k}={v}: a power from 0 (off) up; 1 to 4 are usual")
@@ -102,7 +102,7 @@ class FocalLoss(BinaryCrossEntropy):
     def bits(self, logits:Tensor, y:Tensor)->Tensor: "Loss of each bit in nats, [B, n_cls]."; return focal_loss(logits, y, self.gamma, self.alpha)
     def __repr__(self): return _shown(self, gamma=self.gamma, alpha=self.alpha)
 
-# %% ../nbs/03b_imbalance.ipynb #c047
+# %% ../nbs/03b_imbalance.ipynb #c051
 class AsymmetricLoss(BinaryCrossEntropy):
     "Asymmetric loss for any number of labels per image, on logits."
     def __init__(self,

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ClassificationInterpretation']
 
-# %% ../nbs/09_interpretation.ipynb #c002
+# %% ../nbs/09_interpretation.ipynb #c003
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from .calibration import calibration_bins, expected_calibration_error, forecasts, plot_reliability
@@ -13,7 +13,7 @@ from .metrics import confusion_counts, per_class_report
 from .preds import Preds
 from .store import show_images
 
-# %% ../nbs/09_interpretation.ipynb #c016
+# %% ../nbs/09_interpretation.ipynb #c017
 def _check_single(preds):
     if preds.multi:
         raise TypeError("ClassificationInterpretation is a single-label call, and these Preds are multi-label data: an image has no one "
@@ -23,7 +23,7 @@ def _check_single(preds):
                          "pass Preds of a labelled set, or read the predictions themselves from preds.df()")
     if len(preds) == 0: raise ValueError("these Preds hold no rows; pass the predictions of at least one image")
 
-# %% ../nbs/09_interpretation.ipynb #c018
+# %% ../nbs/09_interpretation.ipynb #c019
 class ClassificationInterpretation:
     "What a single-label classifier got wrong and how: tables and pictures made from its `Preds`."
     def __init__(self,
@@ -50,7 +50,7 @@ class ClassificationInterpretation:
         "How many images were given a wrong class."
         return len(self) - self.counts.trace().item()
 
-# %% ../nbs/09_interpretation.ipynb #c024
+# %% ../nbs/09_interpretation.ipynb #c025
 @patch
 def confusion_matrix(self:ClassificationInterpretation,
     normalize:bool=False, # Shares of each actual class in place of counts
@@ -59,7 +59,7 @@ def confusion_matrix(self:ClassificationInterpretation,
     c = self.counts/self.counts.sum(1, keepdim=True) if normalize else self.counts
     return pd.DataFrame(c.numpy(), index=pd.Index(self.vocab, name='actual'), columns=pd.Index(self.vocab, name='predicted'))
 
-# %% ../nbs/09_interpretation.ipynb #c032
+# %% ../nbs/09_interpretation.ipynb #c033
 def _axes(ax, figsize):
     if ax is not None: return ax
     import matplotlib.pyplot as plt
@@ -78,7 +78,7 @@ def _shades(vals):
     rgba[diag & (vals > 0)] = (.93, .93, .93, 1)
     return rgba, shade
 
-# %% ../nbs/09_interpretation.ipynb #c033
+# %% ../nbs/09_interpretation.ipynb #c034
 @patch
 def plot_confusion_matrix(self:ClassificationInterpretation,
     normalize:bool=False, # Per cent of each actual class in place of counts
@@ -106,7 +106,7 @@ def plot_confusion_matrix(self:ClassificationInterpretation,
     _title(ax, title or f"{self.n_errors} errors of {len(self)} images" + (', % of each actual class' if normalize else ''), self.preds.source)
     return ax
 
-# %% ../nbs/09_interpretation.ipynb #c041
+# %% ../nbs/09_interpretation.ipynb #c042
 @patch
 def most_confused(self:ClassificationInterpretation,
     min_val:int=1, # Leave out pairs with fewer errors than this
@@ -119,7 +119,7 @@ def most_confused(self:ClassificationInterpretation,
     i, j, v = np.array(i)[order], np.array(j)[order], np.array(self.vocab, dtype=object)
     return pd.DataFrame(dict(actual=v[i], predicted=v[j], count=err[i,j], share=share[order]))
 
-# %% ../nbs/09_interpretation.ipynb #c048
+# %% ../nbs/09_interpretation.ipynb #c049
 @patch
 def top_losses(self:ClassificationInterpretation,
     k:int=None, # How many; None gives every row, and too many gives all there are
@@ -137,7 +137,12 @@ def top_losses(self:ClassificationInterpretation,
         target=[self.vocab[i] for i in p.targs[rows].tolist()], prediction=[self.vocab[i] for i in guess.tolist()],
         probability=p.probs[rows, guess].numpy(), loss=p.losses[rows].numpy()))
 
-# %% ../nbs/09_interpretation.ipynb #c054
+# %% ../nbs/09_interpretation.ipynb #c055
+def _leaf(name, n=22):
+    "The last part of a path, short enough for a title; a whole path wouldn't fit, and a piece of one means nothing."
+    leaf = str(name).replace('\\', '/').rstrip('/').rpartition('/')[2]
+    return leaf if len(leaf) <= n else '…' + leaf[1-n:]
+
 def _fate(targ, pred, n=16):
     "What became of an image, in a line or two."
     clip = lambda s: s if len(s) <= n else s[:n-1] + '…'
@@ -150,17 +155,17 @@ def plot_top_losses(self:ClassificationInterpretation,
     largest:bool=True, # False shows the smallest losses
     **kwargs, # Passed on to `show_images`, such as ncols, figsize or fig
 ):
-    "Show the images with the largest losses: what each is, what it was taken for and how surely, its loss, its id."
+    "Show the images with the largest losses: what each is, what it was taken for and how surely, its loss, the last part of its id."
     if self.preds.images is None:
         raise ValueError("these Preds carry no images, so none can be shown; top_losses(k) is the same as a table, with ids")
     top, src = self.top_losses(k, largest), self.preds.source
-    titles = [f"{_fate(t.target, t.prediction)} ({t.probability:.0%})\nloss {t.loss:.2f}\n{t.id[-20:]}" for t in top.itertuples()]
+    titles = [f"{_fate(t.target, t.prediction)} ({t.probability:.0%})\nloss {t.loss:.2f}\n{_leaf(t.id)}" for t in top.itertuples()]
     ncols = kwargs.pop('ncols', None) or min(len(top), 4)
     size = (1.65*ncols, .3 + 1.75*-(-len(top)//ncols))
     opts = dict(titles=titles, ncols=ncols, figsize=size, title=f"{'Largest' if largest else 'Smallest'} losses{', ' if src else ''}{src}")
     return show_images(self.preds.images[torch.tensor(top.row.tolist())], **(opts | kwargs))
 
-# %% ../nbs/09_interpretation.ipynb #c060
+# %% ../nbs/09_interpretation.ipynb #c063
 @patch
 def per_class(self:ClassificationInterpretation)->pd.DataFrame: # One row per class
     "Precision, recall, F1 and number of images of every class; NaN where there is nothing to divide by."
@@ -189,7 +194,7 @@ def plot_per_class(self:ClassificationInterpretation,
     "Recall (a dot) and precision (a ring) of every class on one line."
     return _plot_shares(self.per_class(), self.vocab, 'class', self.preds.source, ax, figsize)
 
-# %% ../nbs/09_interpretation.ipynb #c065
+# %% ../nbs/09_interpretation.ipynb #c068
 @patch
 def calibration(self:ClassificationInterpretation,
     n_bins:int=15, # Bins of equal width

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['KAGGLE_ROWS', 'kaggle_key', 'kaggle_fetch', 'write_pixel_csv', 'check_pixel_csv', 'digits_source', 'kaggle_digits']
 
-# %% ../nbs/00b_kaggle.ipynb #c002
+# %% ../nbs/00b_kaggle.ipynb #c003
 import errno, os, re, shutil, subprocess, sys, tarfile, warnings, zipfile
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from .sources import FetchError, _no_room, _scratch, _source, data_home, mnist, safe_extract, whole_folder
 
-# %% ../nbs/00b_kaggle.ipynb #c007
+# %% ../nbs/00b_kaggle.ipynb #c008
 def _key_place(env, user, platform):
     "Where the kaggle client would find a key: a variable's name or a file; None if nowhere."
     if env.get('KAGGLE_API_TOKEN'): return 'KAGGLE_API_TOKEN'
@@ -26,13 +26,13 @@ def _key_place(env, user, platform):
     files = [own/n for n in ('access_token', 'access_token.txt', 'credentials.json')] + [p/'kaggle.json' for p in places]
     return next((str(f) for f in files if f.is_file()), None)
 
-# %% ../nbs/00b_kaggle.ipynb #c011
+# %% ../nbs/00b_kaggle.ipynb #c012
 def kaggle_key(
 )->str|None: # The name of a variable or a file; None if there is no key
     "Where a key for Kaggle is, never the key itself."
     return _key_place(os.environ, Path.home(), sys.platform)
 
-# %% ../nbs/00b_kaggle.ipynb #c019
+# %% ../nbs/00b_kaggle.ipynb #c020
 _SITE = 'https://www.kaggle.com'
 
 def _page(kind, name): return f"{_SITE}/{kind}s/{name}"
@@ -55,7 +55,7 @@ def _client_words(r):
         if os.environ.get(k): said = said.replace(os.environ[k], '…')
     return said[-600:]
 
-# %% ../nbs/00b_kaggle.ipynb #c022
+# %% ../nbs/00b_kaggle.ipynb #c023
 def _run_client(kind, name, box, progress, timeout, client):
     "Let the client download into `box`; an empty text if it did, else what is wrong."
     if (exe := shutil.which(client)) is None: return f"the {client} client is not on PATH; `pip install kaggle`, and call again"
@@ -70,7 +70,7 @@ def _run_client(kind, name, box, progress, timeout, client):
     if r.returncode: return f"{_advice(said := _client_words(r), kind, name)}\n  The client said: {said}"
     return '' if any(box.iterdir()) else f"the client ended well and left no file\n  The client said: {_client_words(r)}"
 
-# %% ../nbs/00b_kaggle.ipynb #c024
+# %% ../nbs/00b_kaggle.ipynb #c025
 def _unpack(files, dest, max_bytes):
     "One archive unpacked, or plain files moved, into the new folder `dest`."
     if len(files) == 1 and (zipfile.is_zipfile(files[0]) or tarfile.is_tarfile(files[0])): return safe_extract(files[0], dest, max_bytes=max_bytes)
@@ -78,7 +78,7 @@ def _unpack(files, dest, max_bytes):
         for f in files: shutil.move(f, new/f.name)
     return dest
 
-# %% ../nbs/00b_kaggle.ipynb #c026
+# %% ../nbs/00b_kaggle.ipynb #c027
 def kaggle_fetch(
     kind:str, # 'competition' or 'dataset'
     name:str, # As at the end of its page's address: 'digit-recognizer', or 'owner/name' for a data set
@@ -105,7 +105,7 @@ def kaggle_fetch(
             if e.errno in (errno.ENOSPC, errno.EDQUOT): raise _no_room(dest, f"disk full while {name} was unpacked") from e
             raise
 
-# %% ../nbs/00b_kaggle.ipynb #c042
+# %% ../nbs/00b_kaggle.ipynb #c045
 _TEXT = np.array([f'{v},' for v in range(256)], 'S4').view('u4') # each byte's text with its comma, padded by zero bytes
 
 def _rows_text(pixels, head):
@@ -120,7 +120,7 @@ def _heads(labels):
     "Each label with its comma, as rows of bytes padded with zeros, uint8 [n,k]."
     return np.array([f'{o},'.encode() for o in labels]).view(np.uint8).reshape(len(labels), -1)
 
-# %% ../nbs/00b_kaggle.ipynb #c047
+# %% ../nbs/00b_kaggle.ipynb #c050
 def _check_rows(images, table):
     if len(images) != len(table): raise ValueError(f"{len(images)} images and {len(table)} rows in the table; they must match")
     if images.ndim != 3 or images.dtype != np.uint8: raise ValueError(f"expected uint8 images [N,H,W], got {images.dtype} {images.shape}")
@@ -132,7 +132,7 @@ def _check_rows(images, table):
         raise ValueError(f"label {names[bad]!r} of row {np.flatnonzero(~test)[bad]} can't stand in a CSV file of this kind: no blanks, commas or quotes")
     return test, names
 
-# %% ../nbs/00b_kaggle.ipynb #c048
+# %% ../nbs/00b_kaggle.ipynb #c051
 def write_pixel_csv(
     images:np.ndarray, # uint8 [N,H,W]
     table:pd.DataFrame, # N rows: `label`, `role`; those with the role 'test' go to test.csv, without label
@@ -154,7 +154,7 @@ def write_pixel_csv(
         (new/'SOURCE.txt').write_bytes(note.encode())
     return Path(dest)
 
-# %% ../nbs/00b_kaggle.ipynb #c055
+# %% ../nbs/00b_kaggle.ipynb #c058
 def _csv_shape(path):
     "Header and number of rows of a CSV file of numbers; each row must have as many columns as the header."
     if not path.is_file():
@@ -177,13 +177,13 @@ def check_pixel_csv(
     if train[0] != 'label' or len(train) < 2:
         raise ValueError(f"{folder/'train.csv'}: the header begins with {train[:3]}, expected 'label' and then the pixels")
     if test != train[1:]:
-        raise ValueError(f"{folder/'test.csv'} has {len(test)} columns from {test[0]!r} on, expected train.csv's {len(train)-1} pixels")
+        raise ValueError(f"{folder/'test.csv'} has {len(test)} columns from {test[0]!r} on, expected train.csv's {len(train)-1} from {train[1]!r} on")
     if len(sample) != 2: raise ValueError(f"{folder/'sample_submission.csv'} has the columns {sample[:5]}, expected two: id and label")
     if not n or not m or k != m:
         raise ValueError(f"{folder}: {n} rows in train.csv, {m} in test.csv and {k} in sample_submission.csv; none may be empty, the last two must agree")
     return n, m, len(test)
 
-# %% ../nbs/00b_kaggle.ipynb #c061
+# %% ../nbs/00b_kaggle.ipynb #c064
 KAGGLE_ROWS = 42_000, 28_000, 784 # the digit competition: rows in train.csv, rows in test.csv, pixels
 
 def digits_source(
@@ -194,7 +194,7 @@ def digits_source(
     if note.is_file(): return note.read_text(encoding='utf-8').split('\n')[0]
     return 'Kaggle digits' if check_pixel_csv(folder) == KAGGLE_ROWS else f'pixel CSV from {Path(folder).name}'
 
-# %% ../nbs/00b_kaggle.ipynb #c064
+# %% ../nbs/00b_kaggle.ipynb #c067
 def _write_digits(dest, home, progress, source):
     "All images of an MNIST-like source, mixed, in Kaggle's layout: `dest`."
     images, table = mnist(home, progress, source)
@@ -206,7 +206,7 @@ def _write_digits(dest, home, progress, source):
         if dest.exists(): return dest # another process was faster
         raise _no_room(dest, f"disk full at {dest.name}") if e.errno in (errno.ENOSPC, errno.EDQUOT) else e
 
-# %% ../nbs/00b_kaggle.ipynb #c066
+# %% ../nbs/00b_kaggle.ipynb #c069
 def kaggle_digits(
     path=None, # A folder that has the three files; None looks for them, or makes them
     home=None, # Cache folder; None: `data_home()`

@@ -6,7 +6,7 @@
 __all__ = ['IMAGE_EXTS', 'natural_key', 'get_image_files', 'parent_label', 'encode', 'make_vocab', 'make_vocab_multi',
            'encode_multi', 'decode_bits']
 
-# %% ../nbs/01a_labels.ipynb #c002
+# %% ../nbs/01a_labels.ipynb #c003
 import gc, os, re, warnings
 from collections import Counter
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-# %% ../nbs/01a_labels.ipynb #c009
+# %% ../nbs/01a_labels.ipynb #c010
 _by_digits = re.compile('([0-9]+)').split
 
 def natural_key(
@@ -28,7 +28,7 @@ def natural_key(
     parts[1::2] = [(len(n := p.lstrip('0')), n) for p in parts[1::2]]
     return parts, s
 
-# %% ../nbs/01a_labels.ipynb #c018
+# %% ../nbs/01a_labels.ipynb #c019
 IMAGE_EXTS = ('.bmp','.gif','.jp2','.jpeg','.jpg','.pgm','.png','.ppm','.tif','.tiff','.webp')
 
 def _raise(e): raise e
@@ -44,7 +44,7 @@ def _gc_paused():
 
 def _loops(here, d): return Path(here).resolve().is_relative_to(Path(here, d).resolve())
 
-# %% ../nbs/01a_labels.ipynb #c019
+# %% ../nbs/01a_labels.ipynb #c020
 def _image_files(path, recurse=True, exts=IMAGE_EXTS):
     "As `get_image_files`, but plain strings: a third of the time."
     path, exts = Path(path), [exts] if isinstance(exts, str) else exts
@@ -72,7 +72,7 @@ def get_image_files(
     "Every image file under `path`; hidden files and folders are skipped, links followed."
     return [Path(f) for f in _image_files(path, recurse, exts)]
 
-# %% ../nbs/01a_labels.ipynb #c026
+# %% ../nbs/01a_labels.ipynb #c027
 def parent_label(
     path:str|Path, # Where the image is
 )->str: # Name of the folder that holds it
@@ -81,14 +81,14 @@ def parent_label(
     if not name: raise ValueError(f"{str(path)!r} has no parent folder to take a label from; give the labels as a column")
     return name
 
-# %% ../nbs/01a_labels.ipynb #c031
+# %% ../nbs/01a_labels.ipynb #c035
 def _text(v): return str(int(v)) if isinstance(v, Real) and not isinstance(v, bool) and v == v // 1 else str(v)
 
 def _few(xs, n=5): return ', '.join(str(x) for x in xs[:n]) + (f', … ({len(xs)} in all)' if len(xs) > n else '')
 
 _LISTS = (list, tuple, set, frozenset, dict, np.ndarray)
 
-# %% ../nbs/01a_labels.ipynb #c032
+# %% ../nbs/01a_labels.ipynb #c036
 def _factor(values, what='label', rows=None):
     "Codes [n] and the distinct values as text; `rows` are the row numbers to name in an error."
     if isinstance(values, str): raise TypeError(f"expected one {what} per row, got the single text {values!r}")
@@ -106,7 +106,7 @@ def _factor(values, what='label', rows=None):
     again, names = pd.factorize(names) # 5 and '5' are one value
     return again[codes], list(names)
 
-# %% ../nbs/01a_labels.ipynb #c033
+# %% ../nbs/01a_labels.ipynb #c039
 def _check_vocab(vocab):
     if isinstance(vocab, str): raise TypeError(f"a vocab is a list of class names, got the single text {vocab!r}")
     vocab = [_text(v) for v in vocab]
@@ -115,7 +115,7 @@ def _check_vocab(vocab):
     if not vocab: raise ValueError("the vocab is empty; name the classes, or leave vocab=None to take them from the labels")
     return vocab
 
-# %% ../nbs/01a_labels.ipynb #c034
+# %% ../nbs/01a_labels.ipynb #c040
 def _unknown(names, vocab, rows):
     new = [repr(n) for n in names if n not in vocab]
     return ValueError(f"not in the vocab: label {_few(new)} in rows {_few(rows)}; the vocab is [{_few(list(vocab), 20)}]: "
@@ -135,7 +135,7 @@ def encode(
     if len(bad): raise _unknown(names, place, bad if rows is None else rows[bad])
     return idx
 
-# %% ../nbs/01a_labels.ipynb #c039
+# %% ../nbs/01a_labels.ipynb #c045
 _DELIMS = (' ', ',', ';', '|', '/', '\t')
 
 def _suspicious(names):
@@ -151,7 +151,7 @@ def _suspicious(names):
             return (f"{len(names)} classes are made of {len(words)} words with {d!r} between them (such as {joined[0]!r}); for several "
                     f"labels an image pass label_delim={d!r}")
 
-# %% ../nbs/01a_labels.ipynb #c040
+# %% ../nbs/01a_labels.ipynb #c046
 def make_vocab(
     labels:Iterable, # One label per row, [n]
     vocab:list[str]|None=None, # Class names that are already fixed; None: take them from `labels`
@@ -167,7 +167,7 @@ def make_vocab(
     if hint: warnings.warn(hint, stacklevel=2)
     return names
 
-# %% ../nbs/01a_labels.ipynb #c055
+# %% ../nbs/01a_labels.ipynb #c068
 def _gone(v): return v is None or v is pd.NA or isinstance(v, float) and v != v
 
 def _names_in(values): # in order, each once
@@ -188,7 +188,7 @@ def _check_delim(texts, delim, n, vocab):
     lost = "; they are digits: if they had leading zeros, read the column as text, read_csv(path, dtype=str)"*all(t.isdigit() for t in texts)
     if n > 1: warnings.warn(f"{never}, so every row has one label, such as {texts[0]!r}{lost}", stacklevel=4)
 
-# %% ../nbs/01a_labels.ipynb #c056
+# %% ../nbs/01a_labels.ipynb #c071
 def _from_text(labels, delim, rows, vocab=None):
     "Codes [n] and the distinct sets of names of delimited texts; the last set is empty, for rows of nothing (code -1)."
     if not isinstance(delim, str) or not delim:
@@ -200,7 +200,7 @@ def _from_text(labels, delim, rows, vocab=None):
     _check_delim([t for t in texts if t.strip()], delim, len(labels), vocab)
     return codes, [_names_in(t.split(delim)) for t in texts] + [()]
 
-# %% ../nbs/01a_labels.ipynb #c057
+# %% ../nbs/01a_labels.ipynb #c074
 def _from_lists(labels, rows):
     "The same for lists, tuples, sets and arrays of names."
     place, codes = {}, np.empty(len(labels), np.int64)
@@ -224,7 +224,7 @@ def _check_names(key, row):
     if len(key) > 2 and all(o in (0, 1, '0', '1') for o in key): raise ValueError(f"row {row} holds {list(key)[:9]}, which looks like zeros "
         "and ones, not names; pass encoded=True and vocab= to MultiCategoryBlock, or use decode_bits")
 
-# %% ../nbs/01a_labels.ipynb #c058
+# %% ../nbs/01a_labels.ipynb #c077
 def _sets(labels, label_delim=None, allow_empty=False, rows=None, vocab=None):
     "Codes [n] and the distinct sets of names, each a tuple."
     if isinstance(labels, str): raise TypeError(f"expected labels of many rows, got the single text {labels!r}")
@@ -236,7 +236,7 @@ def _sets(labels, label_delim=None, allow_empty=False, rows=None, vocab=None):
                                                          "are meant, pass allow_empty=True, else fill them in or drop them")
     return codes, sets
 
-# %% ../nbs/01a_labels.ipynb #c062
+# %% ../nbs/01a_labels.ipynb #c081
 def make_vocab_multi(
     labels:Iterable, # Labels of each row: lists of names, or text with `label_delim`, [n]
     vocab:list[str]|None=None, # Class names that are already fixed; None: take them from `labels`
@@ -252,7 +252,7 @@ def make_vocab_multi(
     if not names: raise ValueError("no labels, so no classes; is the table empty, or the wrong column taken?")
     return names
 
-# %% ../nbs/01a_labels.ipynb #c063
+# %% ../nbs/01a_labels.ipynb #c082
 def encode_multi(
     labels:Iterable, # Labels of each row: lists of names, or text with `label_delim`, [n]
     vocab:list[str], # Class names in order
@@ -269,7 +269,7 @@ def encode_multi(
     if len(bad): raise _unknown(dict.fromkeys(n for s in sets for n in s), place, bad if rows is None else np.asarray(rows)[bad])
     return bits[codes, :-1]
 
-# %% ../nbs/01a_labels.ipynb #c075
+# %% ../nbs/01a_labels.ipynb #c095
 def _bit_rows(bits, vocab):
     "Rows of bits as one array [n,n_cls]."
     if isinstance(bits, pd.DataFrame) or getattr(bits, 'ndim', 0) == 2: return np.asarray(bits)

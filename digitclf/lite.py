@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['lite_stats', 'read_pth', 'lite0_weights', 'SameConv2d', 'efficientnet_lite0']
 
-# %% ../nbs/05d_lite.ipynb #c002
+# %% ../nbs/05d_lite.ipynb #c003
 import hashlib, io, math
 from collections import OrderedDict
 from importlib.util import find_spec
@@ -18,7 +18,7 @@ from .models import register_model
 from .sources import DataFile, data_home
 from .weights import load_tensors, save_tensors
 
-# %% ../nbs/05d_lite.ipynb #c017
+# %% ../nbs/05d_lite.ipynb #c018
 class _Values:
     "A stack of plain values, and the instructions that put one on it."
     def __init__(self): self.stack, self.marks, self.memo = [], [], {}
@@ -35,7 +35,7 @@ class _Values:
     def BINGET(self, arg): self.stack.append(self.memo[arg])
     LONG_BINPUT, LONG_BINGET = BINPUT, BINGET
 
-# %% ../nbs/05d_lite.ipynb #c019
+# %% ../nbs/05d_lite.ipynb #c020
 class _Storage(NamedTuple): "A row of numbers further down in the file."; dtype:str; key:str; n:int
 class _View(NamedTuple): "A tensor to be: a part of a storage."; storage:_Storage; offset:int; size:tuple; stride:tuple
 
@@ -47,7 +47,7 @@ def _text(o):
 
 _KNOWN = {'collections OrderedDict': _no_items, 'torch._utils _rebuild_tensor_v2': _view, 'torch FloatStorage': '<f4', 'torch LongStorage': '<i8'}
 
-# %% ../nbs/05d_lite.ipynb #c020
+# %% ../nbs/05d_lite.ipynb #c021
 class _Machine(_Values):
     "All that a state dict needs."
     def _since_mark(self): n = self.marks.pop(); out = self.stack[n:]; del self.stack[n:]; return out
@@ -65,7 +65,7 @@ class _Machine(_Values):
     def REDUCE(self, arg): args, f = self.stack.pop(), self.stack.pop(); self.stack.append(f(*args))
     def BINPERSID(self, arg): _, dtype, key, _, n, _ = self.stack.pop(); self.stack.append(_Storage(_text(dtype), _text(key), int(n)))
 
-# %% ../nbs/05d_lite.ipynb #c023
+# %% ../nbs/05d_lite.ipynb #c026
 _BROKEN = ValueError, TypeError, LookupError, AttributeError, OverflowError, RuntimeError # what a damaged file can lead to
 
 def _named(op, arg, stack):
@@ -84,7 +84,7 @@ def _plain(f):
         try: step(arg)
         except _BROKEN as e: raise ValueError(f"it makes no sense at byte {at} ({op.name}: {e})") from e
 
-# %% ../nbs/05d_lite.ipynb #c032
+# %% ../nbs/05d_lite.ipynb #c035
 def _numbers(data, at, keys, storages):
     "Key of a storage → its numbers, a flat tensor; `at` is where the first one stands."
     out = {}
@@ -101,7 +101,7 @@ def _tensor(v, numbers):
     if math.prod(v.size) > v.storage.n: raise ValueError(f"a tensor of shape {list(v.size)} doesn't fit into {v.storage.n:,} numbers")
     return numbers[v.storage.key].as_strided(v.size, v.stride, v.offset).clone(memory_format=torch.contiguous_format)
 
-# %% ../nbs/05d_lite.ipynb #c033
+# %% ../nbs/05d_lite.ipynb #c036
 _BEGINS = 0x1950a86a20f9469cfc6c, 1001 # PyTorch's number, and the version of its old format
 
 def read_pth(
@@ -123,7 +123,7 @@ def read_pth(
         return {k: _tensor(v, numbers) for k, v in state.items()}
     except _BROKEN as e: raise ValueError(f"{path} can't be read as weights: {e}") from e
 
-# %% ../nbs/05d_lite.ipynb #c044
+# %% ../nbs/05d_lite.ipynb #c047
 _PTH = DataFile('efficientnet-lite0-57934424.pth', 18_826_032, '579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db')
 _TENSORS = '57b955c78206b529f661f4a17fc9f380bd554cfdbe63ecdfccea5ad5654b03ee'
 
@@ -143,7 +143,7 @@ def _wheel_file():
     if spec is None: raise _missing("the file with EfficientNet-Lite0's weights")
     return Path(spec.submodule_search_locations[0])/'models'/_PTH.name
 
-# %% ../nbs/05d_lite.ipynb #c045
+# %% ../nbs/05d_lite.ipynb #c048
 def lite0_weights(
     home=None, # Cache folder; None: `data_home()`
 )->Path: # `home/weights/efficientnet_lite0.safetensors`
@@ -158,7 +158,7 @@ def lite0_weights(
     if _sum_of(tensors) != _TENSORS: raise OSError(f"{file} was not read as it should; please report this, with your platform")
     return save_tensors(path, tensors, dict(source=f'{_PTH.name}, SHA-256 {_PTH.sha256}'))
 
-# %% ../nbs/05d_lite.ipynb #c053
+# %% ../nbs/05d_lite.ipynb #c055
 def _used(n, k, stride):
     "First and last tap of a filter of `k` that ever meet one of `n` pixels, and the padding on both sides that is left."
     out = -(-n//stride)
@@ -186,7 +186,7 @@ def _same(module):
             setattr(parent, name, new)
     return module
 
-# %% ../nbs/05d_lite.ipynb #c057
+# %% ../nbs/05d_lite.ipynb #c059
 lite_stats = [127/255]*3, [128/255]*3 # mean and std that turned ImageNet's pixels, in [0, 1], into what this network was trained on
 
 @register_model

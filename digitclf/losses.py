@@ -6,13 +6,13 @@
 __all__ = ['log_softmax', 'nll', 'cross_entropy', 'CrossEntropyLoss', 'binary_cross_entropy', 'BinaryCrossEntropy',
            'default_loss', 'activation_for', 'row_losses']
 
-# %% ../nbs/03_losses.ipynb #c002
+# %% ../nbs/03_losses.ipynb #c003
 import copy, inspect
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# %% ../nbs/03_losses.ipynb #c017
+# %% ../nbs/03_losses.ipynb #c018
 def log_softmax(
     x:Tensor, # Logits, [..., n_cls]
 )->Tensor: # Log-probabilities, same shape, each at most 0
@@ -20,7 +20,7 @@ def log_softmax(
     x = x - x.amax(-1, keepdim=True)
     return x - x.exp().sum(-1, keepdim=True).log()
 
-# %% ../nbs/03_losses.ipynb #c024
+# %% ../nbs/03_losses.ipynb #c025
 def nll(
     logp:Tensor, # Log-probabilities, [B, n_cls]
     y:Tensor, # Class indices, int64 [B]
@@ -28,7 +28,7 @@ def nll(
     "Negative log likelihood: minus the log-probability of the right class."
     return -logp.gather(1, y[:,None]).squeeze(1)
 
-# %% ../nbs/03_losses.ipynb #c037
+# %% ../nbs/03_losses.ipynb #c038
 def _wide(x): return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 def _check_reduction(reduction):
@@ -50,7 +50,7 @@ def cross_entropy(
     if reduction == 'none': return rows
     return rows.mean() if weight is None else rows.sum()/weight[y].sum()
 
-# %% ../nbs/03_losses.ipynb #c047
+# %% ../nbs/03_losses.ipynb #c048
 def _check_rows(logits):
     if logits.ndim != 2:
         raise ValueError(f"expected [B, n_cls] logits, got {tuple(logits.shape)}; wrap a single row as x[None]")
@@ -77,7 +77,7 @@ def _check_classes(logits, y, reduction):
         i = ((y < 0) | (y >= n)).nonzero()[0].item()
         raise ValueError(f"target {y[i].item()} in row {i} is outside 0..{n-1}; does the model's n_out match the vocab?")
 
-# %% ../nbs/03_losses.ipynb #c048
+# %% ../nbs/03_losses.ipynb #c049
 class CrossEntropyLoss:
     "Cross entropy for one label per image, on logits."
     multi = False
@@ -94,6 +94,7 @@ class CrossEntropyLoss:
         y:Tensor, # Class indices, int64 [B]
         reduction:str='mean', # 'mean' over the batch, or 'none'
     )->Tensor: # Loss in nats: a scalar, or [B] for 'none'
+        "The loss of a batch."
         _check_classes(logits, y, reduction)
         logits = _wide(logits)
         if self.weight is not None: self.weight = self.weight.to(logits)
@@ -107,7 +108,7 @@ class CrossEntropyLoss:
         return probs.argmax(-1)
     def __repr__(self): return _shown(self, smoothing=self.smoothing, weight=self.weight)
 
-# %% ../nbs/03_losses.ipynb #c075
+# %% ../nbs/03_losses.ipynb #c076
 def binary_cross_entropy(
     logits:Tensor, # Raw scores, [B, n_cls]
     y:Tensor, # 1 where the label is present, 0 where not (or a probability), float [B, n_cls]
@@ -116,7 +117,7 @@ def binary_cross_entropy(
     x = _wide(logits)
     return torch.logaddexp(x, torch.zeros_like(x)) - x*y
 
-# %% ../nbs/03_losses.ipynb #c079
+# %% ../nbs/03_losses.ipynb #c080
 def _check_bits(logits, y, reduction):
     _check_reduction(reduction)
     _check_rows(logits)
@@ -125,7 +126,7 @@ def _check_bits(logits, y, reduction):
         raise ValueError(f"expected {tuple(logits.shape)} targets like the logits, got {tuple(y.shape)}{more}")
     if not y.is_floating_point(): raise TypeError(f"expected float targets, got {y.dtype}; convert them with y.float()")
 
-# %% ../nbs/03_losses.ipynb #c080
+# %% ../nbs/03_losses.ipynb #c081
 class BinaryCrossEntropy:
     "Binary cross entropy for any number of labels per image, on logits."
     multi = True
@@ -134,14 +135,14 @@ class BinaryCrossEntropy:
         pos_weight:Tensor=None, # How much a present label counts, [n_cls] or one number; None is 1
     ):
         _check_share(smoothing)
-        self.smoothing = smoothing
-        self.pos_weight = None if pos_weight is None else torch.as_tensor(pos_weight, dtype=torch.float32)
+        self.smoothing, self.pos_weight = smoothing, None if pos_weight is None else torch.as_tensor(pos_weight, dtype=torch.float32)
 
     def __call__(self,
         logits:Tensor, # Raw scores, [B, n_cls]
         y:Tensor, # 1 where the label is present, else 0, float [B, n_cls]
         reduction:str='mean', # 'mean' over all bits, or 'none': the mean of each row
     )->Tensor: # Loss in nats per bit: a scalar, or [B] for 'none'
+        "The loss of a batch."
         _check_bits(logits, y, reduction)
         logits = _wide(logits)
         bits = self.bits(logits, y.to(logits.dtype))
@@ -156,7 +157,7 @@ class BinaryCrossEntropy:
     def decode(self, probs:Tensor, thresh:float=.5)->Tensor: "Which labels are predicted, bool [B, n_cls]."; return probs > thresh
     def __repr__(self): return _shown(self, smoothing=self.smoothing, pos_weight=self.pos_weight)
 
-# %% ../nbs/03_losses.ipynb #c088
+# %% ../nbs/03_losses.ipynb #c089
 def default_loss(
     dls, # `DataLoaders`: anything whose `.multi` is True or False
 ): # `BinaryCrossEntropy` if images may have several labels, else `CrossEntropyLoss`
@@ -167,7 +168,7 @@ def default_loss(
                          "e.g. loss_func=CrossEntropyLoss()")
     return BinaryCrossEntropy() if multi else CrossEntropyLoss()
 
-# %% ../nbs/03_losses.ipynb #c092
+# %% ../nbs/03_losses.ipynb #c093
 def activation_for(
     loss_func, # A loss object with `.activation`, or any `loss(logits, y)`
     multi:bool=False, # May an image have several labels?
@@ -179,7 +180,7 @@ def activation_for(
     act = getattr(loss_func, 'activation', None)
     return act if act is not None else BinaryCrossEntropy().activation if multi else CrossEntropyLoss().activation
 
-# %% ../nbs/03_losses.ipynb #c098
+# %% ../nbs/03_losses.ipynb #c099
 def _knows_reduction(loss_func):
     try: return 'reduction' in inspect.signature(getattr(loss_func, 'forward', loss_func)).parameters
     except ValueError: return False  # written in C, without a signature

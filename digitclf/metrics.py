@@ -7,14 +7,14 @@ __all__ = ['counted', 'accuracy', 'error_rate', 'top_k_accuracy', 'confusion_cou
            'precision', 'recall', 'f1_score', 'fbeta', 'per_class_report', 'Metric', 'CountMetric', 'as_metric',
            'as_metrics']
 
-# %% ../nbs/04_metrics.ipynb #c002
+# %% ../nbs/04_metrics.ipynb #c003
 import inspect
 from functools import partial
 import numpy as np, pandas as pd
 import torch
 from torch import Tensor
 
-# %% ../nbs/04_metrics.ipynb #c013
+# %% ../nbs/04_metrics.ipynb #c014
 def counted(
     count, # `count(inp, targ, **options)` -> integer tensor that may be added up over batches
     score, # `score(counts, **options)` -> number, from the sum of these tensors
@@ -36,7 +36,7 @@ def _scored(inp, targ):
     if not len(targ): raise ValueError("no rows to score")
     return inp, targ
 
-# %% ../nbs/04_metrics.ipynb #c014
+# %% ../nbs/04_metrics.ipynb #c015
 def _tally(ok): return torch.stack([ok.sum(), (~ok).sum()])  # hits, misses
 def _share(counts, **_): return counts[0].item() / counts.sum().item()
 def _missed(counts, **_): return 1 - _share(counts)
@@ -61,7 +61,7 @@ def error_rate(
     "Share of rows whose best class is not the target."
     return _missed(_hits(inp, targ))
 
-# %% ../nbs/04_metrics.ipynb #c023
+# %% ../nbs/04_metrics.ipynb #c024
 def _topk_hits(inp, targ, k):
     inp, targ = _scored(inp, targ)
     if not 1 <= k <= inp.shape[1]: raise ValueError(f"k={k} guesses, but there are {inp.shape[1]} classes")
@@ -76,7 +76,7 @@ def top_k_accuracy(
     "Share of rows whose target is among the `k` best classes."
     return _share(_topk_hits(inp, targ, k))
 
-# %% ../nbs/04_metrics.ipynb #c033
+# %% ../nbs/04_metrics.ipynb #c034
 def confusion_counts(
     targ:Tensor, # True class indices, [n]
     pred:Tensor, # Predicted class indices, [n]
@@ -92,7 +92,7 @@ def confusion_counts(
     cells = targ*n_cls + pred
     return cells.new_zeros(n_cls*n_cls).index_add_(0, cells, torch.ones_like(cells)).view(n_cls, n_cls)
 
-# %% ../nbs/04_metrics.ipynb #c037
+# %% ../nbs/04_metrics.ipynb #c040
 def ratio(
     tp:Tensor, n_pred:Tensor, n_true:Tensor, # Hits, predictions and cases: counts of any one shape
     fp_cost:float, # Price of a false alarm in the denominator
@@ -110,7 +110,7 @@ def fbeta_costs(
     if not 0 <= beta < float('inf'): raise ValueError(f"beta={beta}: a number from 0 (precision alone) up; 1 and 2 are usual")
     return 1/(1+beta**2), beta**2/(1+beta**2)
 
-# %% ../nbs/04_metrics.ipynb #c038
+# %% ../nbs/04_metrics.ipynb #c043
 def score_counts(
     counts:Tensor, # Confusion counts, [n_cls, n_cls], rows are true classes
     fp_cost:float, # Price of a false alarm in the denominator
@@ -128,7 +128,7 @@ def score_counts(
     w = n_true if average == 'weighted' else (n_pred + n_true > 0).double()
     return ((each*w).sum() / w.sum()).item()
 
-# %% ../nbs/04_metrics.ipynb #c043
+# %% ../nbs/04_metrics.ipynb #c048
 def _confusion(inp, targ, **_):
     inp, targ = _scored(inp, targ)
     return confusion_counts(targ, inp.argmax(1), inp.shape[1])
@@ -155,7 +155,7 @@ def recall(
     "How many of a class's rows were found; 0 for a class that never occurs."
     return _recall(_confusion(inp, targ), average)
 
-# %% ../nbs/04_metrics.ipynb #c044
+# %% ../nbs/04_metrics.ipynb #c049
 @counted(_confusion, _fbeta)
 def f1_score(
     inp:Tensor, # Logits or probabilities, [n, n_cls]
@@ -175,7 +175,7 @@ def fbeta(
     "F-beta: precision and recall in one number, recall counting `beta` times as much."
     return _fbeta(_confusion(inp, targ), average, beta)
 
-# %% ../nbs/04_metrics.ipynb #c055
+# %% ../nbs/04_metrics.ipynb #c063
 def per_class_report(
     targ:Tensor, # True class indices, [n]
     pred:Tensor, # Predicted class indices, [n]
@@ -187,7 +187,7 @@ def per_class_report(
                 support=counts.sum(1).cpu())
     return pd.DataFrame({k: v.numpy() for k, v in cols.items()}, index=pd.Index(list(vocab), name='label'))
 
-# %% ../nbs/04_metrics.ipynb #c059
+# %% ../nbs/04_metrics.ipynb #c067
 def _brief(v):
     if isinstance(v, (list, tuple, np.ndarray, Tensor)) and np.size(v) > 3: return f'{np.size(v)} values'
     return f'{v:g}' if isinstance(v, float) else str(v)
@@ -201,7 +201,7 @@ def _name_of(f):
 
 def _keep_all(logits, targ): return logits.clone(), targ.clone()
 
-# %% ../nbs/04_metrics.ipynb #c060
+# %% ../nbs/04_metrics.ipynb #c070
 class Metric:
     "The score `func` of everything seen since `reset`, from kept predictions."
     def __init__(self,
@@ -211,11 +211,11 @@ class Metric:
         self.func, self.name = func, name if name is not None else _name_of(func)
         self.keep = getattr(func.func if isinstance(func, partial) else func, 'keep', _keep_all)
         self.reset()
-    def reset(self): self.seen = []
+    def reset(self): "Forget all batches."; self.seen = []
     def update(self,
         logits:Tensor, # Raw scores of one batch, [B, n_cls]
         targ:Tensor, # Its targets, [B] or [B, n_cls]
-    ): self.seen.append(self.keep(logits.detach(), targ.detach()))
+    ): "Take in a batch."; self.seen.append(self.keep(logits.detach(), targ.detach()))
     def _value(self): return self.func(*map(torch.cat, zip(*self.seen)))
     def compute(self)->float:
         "The score of all batches since `reset`."
@@ -226,7 +226,7 @@ class Metric:
         return float(res)
     def __repr__(self): return f"{type(self).__name__}({self.name})"
 
-# %% ../nbs/04_metrics.ipynb #c061
+# %% ../nbs/04_metrics.ipynb #c074
 def _check_options(func, base):
     opts, given = list(inspect.signature(base).parameters)[2:], getattr(func, 'keywords', {})
     if bad := [k for k in given if k not in opts]:
@@ -247,11 +247,12 @@ class CountMetric(Metric):
         logits:Tensor, # Raw scores of one batch, [B, n_cls]
         targ:Tensor, # Its targets, [B] or [B, n_cls]
     ):
+        "Add the counts of a batch."
         counts = self.base.count(logits.detach(), targ, **self.opts)
         self.seen = [self.seen[0] + counts] if self.seen else [counts]
     def _value(self): return self.base.score(self.seen[0], **self.opts)
 
-# %% ../nbs/04_metrics.ipynb #c062
+# %% ../nbs/04_metrics.ipynb #c078
 def as_metric(
     f, # A metric function `f(inp, targ)`, a `partial` or lambda of one, or a `Metric`
     name:str=None, # Column in the history; None takes the function's name and options

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['mix_images', 'cut_boxes', 'paste_boxes', 'MixUp', 'CutMix']
 
-# %% ../nbs/08a_mixing.ipynb #c002
+# %% ../nbs/08a_mixing.ipynb #c003
 import copy
 import numpy as np, torch
 from fastcore.basics import patch
 from .losses import _knows_reduction, row_losses
 from .recorder import Callback
 
-# %% ../nbs/08a_mixing.ipynb #c006
+# %% ../nbs/08a_mixing.ipynb #c013
 def mix_images(
     xb:torch.Tensor, # [B,C,H,W]
     perm:torch.Tensor, # Partner of each image, int64 [B]
@@ -40,7 +40,7 @@ def paste_boxes(
     y, x = torch.arange(xb.shape[2], device=xb.device)[:, None], torch.arange(xb.shape[3], device=xb.device)
     return torch.where((y >= y0) & (y < y1) & (x >= x0) & (x < x1), xb[perm], xb)
 
-# %% ../nbs/08a_mixing.ipynb #c012
+# %% ../nbs/08a_mixing.ipynb #c023
 class _Mixer(Callback):
     "Draws partners and shares, mixes the batch, and weighs the loss of both targets."
     order, own = 30, None
@@ -69,7 +69,7 @@ class _Mixer(Callback):
         if self.own is not None: learn.loss_func, self.own = self.own, None
     after_fit = after_train
 
-# %% ../nbs/08a_mixing.ipynb #c014
+# %% ../nbs/08a_mixing.ipynb #c025
 @patch
 def before_batch(self:_Mixer, learn):
     "Mix a training batch."
@@ -88,7 +88,7 @@ def loss(self:_Mixer, pred, yb):
     w = getattr(self.own, 'weight', None)
     return rows.mean() if w is None or yb.ndim > 1 else rows.sum()/w.to(rows)[yb].sum()
 
-# %% ../nbs/08a_mixing.ipynb #c015
+# %% ../nbs/08a_mixing.ipynb #c026
 def _name(loss_func): return getattr(loss_func, '__name__', None) or type(loss_func).__name__
 
 def _gives_rows(loss_func, dls)->bool:
@@ -101,12 +101,13 @@ def _gives_rows(loss_func, dls)->bool:
 class MixUp(_Mixer):
     "Blend each training image with another, and its loss with the other's."
     alpha, stream = .4, 7
-    def mix(self, xb, lam): return mix_images(xb, self.perm, torch.tensor(lam, dtype=xb.dtype, device=xb.device)), lam
+    def mix(self, xb, lam): "Batch [B,…] and shares [B] → the blended batch, and the shares."; return mix_images(xb, self.perm, torch.tensor(lam, dtype=xb.dtype, device=xb.device)), lam
 
 class CutMix(_Mixer):
     "Paste a box of another image into each training image, and weigh the loss by area."
     alpha, stream = 1., 8
     def mix(self, xb, lam):
+        "Batch [B,C,H,W] and shares [B] → the batch with boxes, and the shares that are left of each image."
         if xb.ndim != 4: raise ValueError(f"CutMix cuts pictures [B,C,H,W], and this batch is {list(xb.shape)}; for precomputed features take MixUp, or learn.from_images()")
         mid, (h, w) = self.rng.random((2, len(lam) if self.per == 'image' else 1)), xb.shape[2:]
         box = cut_boxes(lam, np.broadcast_to(mid, (2, len(lam))), (h, w))

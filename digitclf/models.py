@@ -7,7 +7,7 @@ __all__ = ['MODELS', 'register_model', 'Pixels', 'linear', 'mlp', 'conv_block', 
            'digit_net_large', 'InkWindow', 'count_params', 'layer_macs', 'count_macs', 'model_names', 'create_model',
            'layer_groups', 'ModelSummary', 'summary']
 
-# %% ../nbs/05_models.ipynb #c002
+# %% ../nbs/05_models.ipynb #c003
 import inspect
 import json
 from collections import Counter, OrderedDict
@@ -18,10 +18,10 @@ from difflib import get_close_matches
 import torch
 from torch import Tensor, nn
 
-# %% ../nbs/05_models.ipynb #c005
+# %% ../nbs/05_models.ipynb #c006
 MODELS = {}
 
-# %% ../nbs/05_models.ipynb #c006
+# %% ../nbs/05_models.ipynb #c007
 def register_model(
     fn:Callable, # `fn(n_in, n_out, **options) -> nn.Module`
 )->Callable: # The same function
@@ -30,12 +30,13 @@ def register_model(
     if args[:2]!=['n_in','n_out']:
         raise TypeError(f"{name}{tuple(args)}: a model function starts with n_in (channels) and n_out (classes)")
     old = MODELS.get(name)
-    if old is not None and old.__module__!=fn.__module__:
+    face = lambda f: (list(inspect.signature(f).parameters), f.__doc__) # the same function once more, as when its page runs beside the library, is welcome
+    if old is not None and old.__module__!=fn.__module__ and (fn.__doc__ is None or face(old)!=face(fn)):
         raise ValueError(f"there is a model {name!r} from {old.__module__} already; give yours another name")
     MODELS[name] = fn
     return fn
 
-# %% ../nbs/05_models.ipynb #c015
+# %% ../nbs/05_models.ipynb #c016
 class Pixels(nn.Flatten):
     "Lay the pixels of each picture in a row, and insist on the size the model was made for."
     def __init__(self,
@@ -53,7 +54,7 @@ class Pixels(nn.Flatten):
     @property
     def n(self)->int: return self.shape[0]*self.shape[1]*self.shape[2]
 
-# %% ../nbs/05_models.ipynb #c016
+# %% ../nbs/05_models.ipynb #c017
 @register_model
 def linear(
     n_in:int, # Channels
@@ -64,7 +65,7 @@ def linear(
     px = Pixels(n_in, size)
     return nn.Sequential(px, nn.Linear(px.n, n_out))
 
-# %% ../nbs/05_models.ipynb #c021
+# %% ../nbs/05_models.ipynb #c026
 @register_model
 def mlp(
     n_in:int, # Channels
@@ -78,7 +79,7 @@ def mlp(
     layers = [l for a,b in zip(widths, widths[1:]) for l in (nn.Linear(a,b), nn.ReLU())]
     return nn.Sequential(OrderedDict(body=nn.Sequential(px,*layers), head=nn.Linear(widths[-1], n_out)))
 
-# %% ../nbs/05_models.ipynb #c031
+# %% ../nbs/05_models.ipynb #c036
 def conv_block(
     ni:int, # Channels in
     nf:int, # Channels out
@@ -88,7 +89,7 @@ def conv_block(
     "Convolution, batch normalisation, ReLU."
     return nn.Sequential(nn.Conv2d(ni, nf, ks, stride, padding=ks//2, bias=False), nn.BatchNorm2d(nf), nn.ReLU(inplace=True))
 
-# %% ../nbs/05_models.ipynb #c035
+# %% ../nbs/05_models.ipynb #c040
 class DigitNet(nn.Sequential):
     "Convolution blocks (`body`), then the mean of each channel and one linear layer (`head`)."
     def __init__(self,
@@ -109,7 +110,7 @@ class DigitNet(nn.Sequential):
 
     def forward(self, x:Tensor)->Tensor: return super().forward(x.to(memory_format=torch.channels_last))
 
-# %% ../nbs/05_models.ipynb #c039
+# %% ../nbs/05_models.ipynb #c044
 @register_model
 def digit_net_small(n_in:int, n_out:int, widths=(8,24,32), strides=(2,2,1), **kw)->nn.Module:
     "The smallest of the digit nets; options as for `DigitNet`."
@@ -125,7 +126,7 @@ def digit_net_large(n_in:int, n_out:int, widths=(32,64,128,128,256), strides=(2,
     "The largest of the digit nets; options as for `DigitNet`."
     return DigitNet(n_in, n_out, widths, strides, **kw)
 
-# %% ../nbs/05_models.ipynb #c052
+# %% ../nbs/05_models.ipynb #c057
 class InkWindow(nn.Module):
     "Cuts a square out of each picture, around the centre of mass of its ink (what is brighter than the darkest tenth)."
     def __init__(self,
@@ -155,7 +156,7 @@ class InkWindow(nn.Module):
 
     def extra_repr(self): return f'side={self.side}'
 
-# %% ../nbs/05_models.ipynb #c058
+# %% ../nbs/05_models.ipynb #c063
 def count_params(
     model:nn.Module, # Any module
 )->tuple: # (all, trainable)
@@ -163,7 +164,7 @@ def count_params(
     ps = list(model.parameters())
     return sum(p.numel() for p in ps), sum(p.numel() for p in ps if p.requires_grad)
 
-# %% ../nbs/05_models.ipynb #c062
+# %% ../nbs/05_models.ipynb #c067
 def layer_macs(
     layer:nn.Module, # A convolution or linear layer; anything else counts nothing
     out:Tensor, # What it put out for a batch, [B,...]
@@ -173,7 +174,7 @@ def layer_macs(
     if isinstance(layer, nn.Linear): return out[0].numel()*layer.in_features
     return 0
 
-# %% ../nbs/05_models.ipynb #c067
+# %% ../nbs/05_models.ipynb #c072
 def _trace(model, size, n_in):
     "[(layer, its output shape without the batch, multiply-adds)] in the order of the calls, for one blank picture."
     h,w = (size,size) if isinstance(size,int) else size
@@ -189,7 +190,7 @@ def _trace(model, size, n_in):
         for m,mode in modes: m.training = mode
     return [(m,*v) for m,v in notes.items()]
 
-# %% ../nbs/05_models.ipynb #c068
+# %% ../nbs/05_models.ipynb #c073
 def count_macs(
     model:nn.Module, # Any model for pictures
     size:int|tuple=28, # Height and width in pixels, or one number for a square
@@ -198,13 +199,13 @@ def count_macs(
     "Multiply-adds of its convolutions and linear layers in one forward pass."
     return sum(macs for _,_,macs in _trace(model, size, n_in))
 
-# %% ../nbs/05_models.ipynb #c076
+# %% ../nbs/05_models.ipynb #c081
 def model_names()->list:
     "All names that `create_model` knows: ours, then torchvision's classifiers."
     import torchvision.models as tv
     return [*MODELS, *[n for n in tv.list_models(module=tv) if n not in MODELS]]
 
-# %% ../nbs/05_models.ipynb #c077
+# %% ../nbs/05_models.ipynb #c082
 def _conv_like(old, n_in):
     return nn.Conv2d(n_in, old.out_channels, old.kernel_size, old.stride, old.padding, old.dilation, bias=old.bias is not None)
 
@@ -218,7 +219,7 @@ def _torchvision(name, n_in, n_out, **kw):
         setattr(model.get_submodule(parent), last, _conv_like(conv, n_in))
     return model.to(memory_format=torch.channels_last)
 
-# %% ../nbs/05_models.ipynb #c083
+# %% ../nbs/05_models.ipynb #c088
 def _find(name, **kw):
     if name in MODELS: return MODELS[name]
     names = model_names()
@@ -227,7 +228,7 @@ def _find(name, **kw):
     raise ValueError(f"no model {name!r}" + (f"; did you mean {' or '.join(map(repr,close))}?" if close else '.') +
         f" Ours are {list(MODELS)}; model_names() lists torchvision's too; your own function needs @register_model")
 
-# %% ../nbs/05_models.ipynb #c084
+# %% ../nbs/05_models.ipynb #c089
 def create_model(
     name:str, # One of `model_names()`
     n_in:int, # Channels of the pictures: 1 for grey, 3 for colour
@@ -247,7 +248,7 @@ def create_model(
     model.arch = arch
     return model
 
-# %% ../nbs/05_models.ipynb #c095
+# %% ../nbs/05_models.ipynb #c100
 def layer_groups(
     model:nn.Module, # Any model; a method `layer_groups` of its own comes first
 )->list: # One `nn.ModuleList` per group, first layers first
@@ -263,7 +264,7 @@ def layer_groups(
                              "every parameter belongs to exactly one, or it would be trained never or twice")
     return groups
 
-# %% ../nbs/05_models.ipynb #c101
+# %% ../nbs/05_models.ipynb #c106
 @dataclass(repr=False)
 class ModelSummary:
     "What `summary` found out; printing it shows the table."
@@ -286,7 +287,7 @@ class ModelSummary:
             f"Total multiply-adds: {self.macs/1e6:,.2f} million for one picture",
             f"Activations: {self.activations*b*4/2**20:,.1f} MiB for a batch of {b} (float32)", *self.notes])
 
-# %% ../nbs/05_models.ipynb #c103
+# %% ../nbs/05_models.ipynb #c108
 def _say(f):
     "The readable name of a function, a partial of one, or an object."
     f = getattr(f, 'func', f)
@@ -299,7 +300,7 @@ def _training_notes(learn):
     opt = opt if opt is not None else getattr(learn,'opt_func',None)
     return [f"{what}: {text}" for what,text,x in (('Optimiser',_say(opt)+how,opt), ('Loss function',_say(loss),loss)) if x is not None]
 
-# %% ../nbs/05_models.ipynb #c104
+# %% ../nbs/05_models.ipynb #c109
 def summary(
     learn_or_model, # A Learner, or any model for pictures
     size:int|tuple|None=None, # Height and width in pixels; a Learner knows them

@@ -7,7 +7,7 @@ __all__ = ['check_thresh', 'as_bits', 'accuracy_multi', 'hamming_loss', 'exact_m
            'recall_multi', 'fbeta_multi', 'f1_multi', 'per_label_report', 'average_precision', 'mean_average_precision',
            'score_as', 'baselines']
 
-# %% ../nbs/04b_multilabel.ipynb #c002
+# %% ../nbs/04b_multilabel.ipynb #c003
 import copy, warnings
 from collections import namedtuple
 from functools import partial
@@ -15,7 +15,7 @@ import numpy as np, pandas as pd, torch
 from torch import Tensor
 from .metrics import _missed, _share, _tally, as_metrics, counted, fbeta_costs, ratio
 
-# %% ../nbs/04b_multilabel.ipynb #c009
+# %% ../nbs/04b_multilabel.ipynb #c010
 def check_thresh(
     thresh, # One number, or one for each label [n_cls]; each in 0..1
     n_cls:int=None, # How many labels there are; None leaves the length unchecked
@@ -33,7 +33,7 @@ def check_thresh(
         raise ValueError(f"{len(t)} thresholds for {n_cls} labels; give one for each, or a single number")
     return [float(v) for v in t]
 
-# %% ../nbs/04b_multilabel.ipynb #c013
+# %% ../nbs/04b_multilabel.ipynb #c014
 def _pair(inp, targ):
     if targ is None: raise ValueError("these rows have no targets to score against; score a set that has labels")
     inp, targ = torch.as_tensor(inp), torch.as_tensor(targ)
@@ -57,7 +57,15 @@ def as_bits(
     p, thresh = inp.float().sigmoid() if sigmoid else inp, check_thresh(thresh, inp.shape[1])
     return p > (torch.tensor(thresh, dtype=p.dtype).to(p.device, non_blocking=True) if isinstance(thresh, list) else thresh)
 
-# %% ../nbs/04b_multilabel.ipynb #c019
+# %% ../nbs/04b_multilabel.ipynb #c020
+def _both(inp, targ, thresh, sigmoid):
+    inp, targ = _pair(inp, targ)
+    return as_bits(inp, thresh, sigmoid), targ
+
+def _bit_hits(inp, targ, thresh, sigmoid): return _tally(torch.eq(*_both(inp, targ, thresh, sigmoid)))
+def _row_hits(inp, targ, thresh, sigmoid): return _tally(torch.eq(*_both(inp, targ, thresh, sigmoid)).all(1))
+
+# %% ../nbs/04b_multilabel.ipynb #c023
 def _measure(f, inp, targ, **opts):
     "Check, count, score."
     f.check(**opts)
@@ -74,14 +82,7 @@ def _check(thresh, average='macro', zero_division=0., beta=1., **_):
     if zero_division not in (0, 1) and zero_division == zero_division:
         raise ValueError(f"zero_division={zero_division}: 0/0 is 0, 1, or float('nan') to leave it out of the average")
 
-def _both(inp, targ, thresh, sigmoid):
-    inp, targ = _pair(inp, targ)
-    return as_bits(inp, thresh, sigmoid), targ
-
-def _bit_hits(inp, targ, thresh, sigmoid): return _tally(torch.eq(*_both(inp, targ, thresh, sigmoid)))
-def _row_hits(inp, targ, thresh, sigmoid): return _tally(torch.eq(*_both(inp, targ, thresh, sigmoid)).all(1))
-
-# %% ../nbs/04b_multilabel.ipynb #c021
+# %% ../nbs/04b_multilabel.ipynb #c025
 @counted(_bit_hits, _share, _check)
 def accuracy_multi(
     inp:Tensor, # Logits, or probabilities with `sigmoid=False`, [n, n_cls]
@@ -102,7 +103,7 @@ def hamming_loss(
     "Share of all bits (rows times labels) that are wrong."
     return _measure(hamming_loss, inp, targ, thresh=thresh, sigmoid=sigmoid)
 
-# %% ../nbs/04b_multilabel.ipynb #c022
+# %% ../nbs/04b_multilabel.ipynb #c026
 @counted(_row_hits, _share, _check)
 def exact_match(
     inp:Tensor, # Logits, or probabilities with `sigmoid=False`, [n, n_cls]
@@ -113,7 +114,7 @@ def exact_match(
     "Share of rows whose labels are all right."
     return _measure(exact_match, inp, targ, thresh=thresh, sigmoid=sigmoid)
 
-# %% ../nbs/04b_multilabel.ipynb #c032
+# %% ../nbs/04b_multilabel.ipynb #c041
 def label_counts(
     bits:Tensor, # Predicted labels, bool [n, n_cls]
     targ:Tensor, # True labels, bool [n, n_cls]
@@ -122,7 +123,7 @@ def label_counts(
     "The three counts that every ratio is made from."
     return torch.stack([(bits & targ).sum(dim), bits.sum(dim), targ.sum(dim)])
 
-# %% ../nbs/04b_multilabel.ipynb #c037
+# %% ../nbs/04b_multilabel.ipynb #c049
 _ONE = 2**40 # An image's score is kept as a whole number of these parts
 def _wide(x): return x.float() if x.device.type == 'mps' else x.double()
 
@@ -136,7 +137,7 @@ def _mean(each, weights, average):
     w = weights[ok] if average == 'weighted' and weights[ok].sum() > 0 else torch.ones_like(each[ok])
     return ((each[ok]*w).sum()/w.sum()).item()
 
-# %% ../nbs/04b_multilabel.ipynb #c040
+# %% ../nbs/04b_multilabel.ipynb #c052
 def _by_ratio(costs):
     "Decorator for a metric made of `ratio`, with `costs(**options)` as the prices of a false alarm and a miss."
     def each(counts, zero_division, **opts): return ratio(*_wide(counts), *costs(**opts), zero_division)
@@ -156,7 +157,7 @@ def _by_ratio(costs):
         return counted(count, score, _check)(f)
     return mark
 
-# %% ../nbs/04b_multilabel.ipynb #c041
+# %% ../nbs/04b_multilabel.ipynb #c053
 @_by_ratio(lambda: (1., 0.))
 def precision_multi(
     inp:Tensor, # Logits, or probabilities with `sigmoid=False`, [n, n_cls]
@@ -181,7 +182,7 @@ def recall_multi(
     "How many of the labels present were predicted."
     return _measure(recall_multi, inp, targ, thresh=thresh, average=average, sigmoid=sigmoid, zero_division=zero_division)
 
-# %% ../nbs/04b_multilabel.ipynb #c042
+# %% ../nbs/04b_multilabel.ipynb #c057
 @_by_ratio(fbeta_costs)
 def fbeta_multi(
     inp:Tensor, # Logits, or probabilities with `sigmoid=False`, [n, n_cls]
@@ -207,14 +208,14 @@ def f1_multi(
     "Harmonic mean of precision and recall."
     return _measure(f1_multi, inp, targ, thresh=thresh, average=average, sigmoid=sigmoid, zero_division=zero_division)
 
-# %% ../nbs/04b_multilabel.ipynb #c044
+# %% ../nbs/04b_multilabel.ipynb #c062
 Unit = namedtuple('Unit', 'axis weighted score') # axis: 'labels', 'rows' or 'all'; score(hits, predictions, cases, n bits)
 
 _by_bit = Unit('labels', False, lambda tp, n_pred, n_true, n: 1 - (n_pred + n_true - 2*tp)/n)
 _by_row = Unit('rows', False, lambda tp, n_pred, n_true, n: ((tp == n_pred) & (tp == n_true)).double())
 accuracy_multi.unit, hamming_loss.unit, exact_match.unit = lambda **_: _by_bit, lambda **_: _by_bit, lambda **_: _by_row
 
-# %% ../nbs/04b_multilabel.ipynb #c062
+# %% ../nbs/04b_multilabel.ipynb #c079
 def per_label_report(
     targ:Tensor, # True labels, [n, n_cls]: ones and zeros
     bits:Tensor, # Predicted labels, bool [n, n_cls]
@@ -230,7 +231,7 @@ def per_label_report(
     cols = {k: ratio(*counts.double(), *c).numpy() for k, c in costs.items()}
     return pd.DataFrame(dict(cols, support=counts[2], predicted=counts[1]), index=pd.Index(list(vocab), name='label'))
 
-# %% ../nbs/04b_multilabel.ipynb #c070
+# %% ../nbs/04b_multilabel.ipynb #c087
 def average_precision(
     inp:Tensor, # Logits or probabilities: only their order counts, [n, n_cls]
     targ:Tensor, # 1 where the label is present, else 0, [n, n_cls]
@@ -244,7 +245,7 @@ def average_precision(
     end = torch.where(ends, place, len(x)).flip(0).cummin(0).values.flip(0)
     return (y*(tp/(place + 1)).gather(0, end)).sum(0)/tp[-1]
 
-# %% ../nbs/04b_multilabel.ipynb #c075
+# %% ../nbs/04b_multilabel.ipynb #c092
 def _keep_ranks(logits, targ):
     inp, targ = _pair(logits, targ)
     return inp.clone(), targ
@@ -262,7 +263,7 @@ def mean_average_precision(
 
 mean_average_precision.keep = _keep_ranks
 
-# %% ../nbs/04b_multilabel.ipynb #c078
+# %% ../nbs/04b_multilabel.ipynb #c095
 def score_as(
     m, # A `Metric` object
     probs:Tensor, # Probabilities, [n, n_cls]
@@ -275,7 +276,7 @@ def score_as(
     m.update(probs if as_given else probs.logit() if targs.ndim == 2 else probs.log(), targs)
     return m.compute()
 
-# %% ../nbs/04b_multilabel.ipynb #c079
+# %% ../nbs/04b_multilabel.ipynb #c096
 def _answers(targs, vocab):
     "Targets that can be scored, and the probabilities of answers that look at no image, by what they say."
     targs = torch.as_tensor(targs).cpu().float()

@@ -6,14 +6,14 @@
 __all__ = ['figure_png', 'count_text', 'table_html', 'environment', 'fact_list', 'img', 'section', 'document', 'side_by_side',
            'write_whole']
 
-# %% ../nbs/09b_pages.ipynb #c002
+# %% ../nbs/09b_pages.ipynb #c003
 import base64, html, io, os, platform, tempfile
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 import pandas as pd
 
-# %% ../nbs/09b_pages.ipynb #c007
+# %% ../nbs/09b_pages.ipynb #c008
 def figure_png(
     draw, # Called with an empty Figure
     figsize:tuple=(5.4, 3.4), # Inches, at 100 dots each
@@ -32,7 +32,7 @@ def figure_png(
         PILImage.open(raw).convert('RGB').quantize(256).save(buf, format='png', optimize=True)
     return buf.getvalue()
 
-# %% ../nbs/09b_pages.ipynb #c014
+# %% ../nbs/09b_pages.ipynb #c015
 def count_text(n:int)->str: "1234 as '1 234'."; return f'{n:,}'.replace(',', ' ')
 
 _FORMATS = {'share': '{:.1%}', 'probability': '{:.1%}', 'time': '{:.1f} s'}
@@ -56,7 +56,7 @@ def table_html(
     body = '\n'.join(f'<tr>{r}</tr>' for r in rows)
     return f'<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
 
-# %% ../nbs/09b_pages.ipynb #c018
+# %% ../nbs/09b_pages.ipynb #c020
 def environment()->dict: # Name → version or description
     "Versions of what a result depends on, and the time (UTC)."
     res = {'made': f'{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC', 'Python': platform.python_version(),
@@ -66,7 +66,7 @@ def environment()->dict: # Name → version or description
         except PackageNotFoundError: res[name] = 'not installed'
     return res
 
-# %% ../nbs/09b_pages.ipynb #c022
+# %% ../nbs/09b_pages.ipynb #c024
 _CSS = """
 :root{--bg:#fff;--fg:#1c1e21;--dim:#5f6670;--line:#e1e4e8;--panel:#f6f7f9;--mark:#b3470c;color-scheme:light dark}
 @media(prefers-color-scheme:dark){:root{--bg:#15171a;--fg:#e6e8eb;--dim:#9aa2ad;--line:#31363d;--panel:#1e2125;--mark:#ff9a57}}
@@ -87,7 +87,7 @@ dd{margin:0;white-space:pre-line;overflow-wrap:anywhere} a{color:inherit}
 table{font-size:.8rem} th,td{padding:.25rem .3rem}}
 """
 
-# %% ../nbs/09b_pages.ipynb #c024
+# %% ../nbs/09b_pages.ipynb #c026
 def fact_list(d:dict)->str: "Names and texts as HTML."; return '<dl>' + '\n'.join(f'<dt>{html.escape(str(k))}</dt><dd>{html.escape(str(v))}</dd>' for k, v in d.items()) + '</dl>'
 
 def img(pics:dict, name:str, alt:str)->str:
@@ -113,7 +113,7 @@ def document(title:str, parts:list)->str:
 
 def side_by_side(*parts)->str: "Parts beside each other where there is room."; return f"<div class=row>{''.join(f'<div>{p}</div>' for p in parts if p)}</div>" if any(parts) else ''
 
-# %% ../nbs/09b_pages.ipynb #c029
+# %% ../nbs/09b_pages.ipynb #c034
 def write_whole(
     out_dir:str|Path, # Folder; made if it isn't there
     files:dict, # File name → bytes

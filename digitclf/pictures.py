@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['METHODS', 'MAX_SIDE', 'MAX_PIXELS', 'FORMATS', 'show_images', 'ImageError', 'to_uint8']
 
-# %% ../nbs/01b_pictures.ipynb #c002
+# %% ../nbs/01b_pictures.ipynb #c003
 import io, math, os
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-# %% ../nbs/01b_pictures.ipynb #c007
+# %% ../nbs/01b_pictures.ipynb #c008
 def _pictures(imgs):
     "Arrays [H,W] or [H,W,3], and for each the values that are black and white."
     if not 0 < len(imgs) <= 400: raise ValueError(f"{len(imgs)} pictures cannot be shown; pick 1 to 400, like imgs[:16]")
@@ -27,7 +27,7 @@ def _pictures(imgs):
     if 0 <= lo and hi <= 1: lo, hi = 0, 1
     return imgs, [(0, 255) if x.dtype == np.uint8 else (lo, hi) for x in imgs]
 
-# %% ../nbs/01b_pictures.ipynb #c008
+# %% ../nbs/01b_pictures.ipynb #c010
 def show_images(
     imgs, # Pictures [n,C,H,W], [n,H,W], or a list of [C,H,W] or [H,W]; uint8 or float
     titles:Iterable|None=None, # One per picture
@@ -58,7 +58,7 @@ def show_images(
     if title: fig.suptitle(title, fontsize=9, parse_math=False)
     return axs[:n]
 
-# %% ../nbs/01b_pictures.ipynb #c017
+# %% ../nbs/01b_pictures.ipynb #c022
 def _flatten(im):
     "Upright, 8 bits, 'L' (grey) or 'RGB'; transparent parts become white."
     fmt, im = im.format, ImageOps.exif_transpose(im) # always a copy
@@ -74,7 +74,7 @@ def _flatten(im):
 
 class ImageError(ValueError): "One or more images cannot be used; the message says how many, which, and why."
 
-# %% ../nbs/01b_pictures.ipynb #c025
+# %% ../nbs/01b_pictures.ipynb #c032
 METHODS, MAX_SIDE = ('squish','crop','pad'), 4096
 
 def _fit(im, hw, method):
@@ -100,7 +100,7 @@ def _settings(size, n_in, method):
         raise ValueError(f"size is a side or (height, width) in pixels, each from 1 to {MAX_SIDE}; got {size!r}")
     return tuple(int(o) for o in hw)
 
-# %% ../nbs/01b_pictures.ipynb #c029
+# %% ../nbs/01b_pictures.ipynb #c038
 def _first(mask): return int(np.argwhere(mask)[0][0])
 
 def _bytes(x):
@@ -117,7 +117,7 @@ def _bytes(x):
     if floats and 1 < hi < 2: raise ImageError(f"float pixels up to {hi:.4g}, neither 0..1 nor 0..255; clip them to 0..1 or scale")
     return np.floor(x*(255. if hi <= 1 else 1.) + .5).astype(np.uint8) if floats else x.astype(np.uint8)
 
-# %% ../nbs/01b_pictures.ipynb #c033
+# %% ../nbs/01b_pictures.ipynb #c043
 def _nchw(x):
     "Put the channels on axis 1."
     if x.ndim == 3 and x.shape[2] not in (1, 3): return x[:,None]
@@ -141,7 +141,7 @@ def _channels(x, n_in):
 
 def _array_bytes(x, n_in=None): return _channels(_nchw(_bytes(x)), n_in)
 
-# %% ../nbs/01b_pictures.ipynb #c037
+# %% ../nbs/01b_pictures.ipynb #c048
 MAX_PIXELS = 64_000_000 # 8000 x 8000
 FORMATS = ('PNG','JPEG','GIF','BMP','TIFF','WEBP','PPM','JPEG2000')
 
@@ -167,7 +167,7 @@ def _decode(item, hw, n_in, method, max_pixels):
     x = np.asarray(_fit(im, hw, method))
     return x[None] if x.ndim == 2 else x.transpose(2,0,1)
 
-# %% ../nbs/01b_pictures.ipynb #c038
+# %% ../nbs/01b_pictures.ipynb #c049
 def _why(e, item=None):
     "The reason in a few words."
     if isinstance(e, UnidentifiedImageError):

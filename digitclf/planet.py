@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['planet_tag_sets', 'planet_counts', 'scene_plan', 'write_planet_standin', 'read_planet', 'planet']
 
-# %% ../nbs/00f_planet.ipynb #c002
+# %% ../nbs/00f_planet.ipynb #c003
 import io, os, re, shutil, subprocess, warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -22,7 +22,7 @@ from .kaggle_source import _advice, _client_words, kaggle_key
 from .scenes import draw_scene
 from .sources import FetchError, _inside, _scratch, data_home, safe_extract, whole_folder
 
-# %% ../nbs/00f_planet.ipynb #c005
+# %% ../nbs/00f_planet.ipynb #c006
 _LETTERS = dict(zip('amgfdcoMuhzkprlbw', PLANET_TAGS))
 _SETS = (
     '13636 cp 3630 kp 2089 o 1850 cpw 1680 acpr 1626 acp 1471 zp 1187 acup 1125 achpr 712 acpw 692 akp 595 kpw 527 akpr 504 cprw '
@@ -48,7 +48,7 @@ _SETS = (
     'krw mcMprw mchpr mcpl mcplw mcprlw mcrw mcuprw mgchr mgcp mgcpr mgcupw mgkpr mgkprw mgkpw mhkprw mkp mkpr mkw mzp uhkpb uhzprw '
     'ukpl w zprl zprlw zrw ')
 
-# %% ../nbs/00f_planet.ipynb #c006
+# %% ../nbs/00f_planet.ipynb #c007
 @lru_cache(None)
 def _tag_sets():
     rows, n = [], 0
@@ -62,7 +62,7 @@ def planet_tag_sets(
     "The sets of tags of the real 40,479 chips, the most frequent first."
     return pd.DataFrame(_tag_sets(), columns=['tags', 'n'])
 
-# %% ../nbs/00f_planet.ipynb #c010
+# %% ../nbs/00f_planet.ipynb #c011
 def planet_counts(
     tags, # The tags of each chip, blanks between them
     n=1, # How often each of them counts: a number, or one for each
@@ -73,7 +73,7 @@ def planet_counts(
         for o in set(t.split()): out[o] += k
     return pd.Series(out)
 
-# %% ../nbs/00f_planet.ipynb #c017
+# %% ../nbs/00f_planet.ipynb #c023
 def _theme(tags):
     t = set(tags.split())
     return min(t & _WEATHER), 'water' in t, 'primary' in t, bool(t & {'agriculture','road','habitation','cultivation'})
@@ -97,7 +97,7 @@ def scene_plan(
     chips = (np.random.default_rng([seed, scene, i]) for i in range(1, shape[0]*shape[1] + 1))
     return shape, [tags[g.choice(len(p), p=near if g.random() < .8 else p)] for g in chips]
 
-# %% ../nbs/00f_planet.ipynb #c027
+# %% ../nbs/00f_planet.ipynb #c033
 _DRAWN, _DRAWING = 'Planet (drawn stand-in)', 1 # the second changes when the same seed would draw something else
 
 def _plan(n, seed):
@@ -109,7 +109,7 @@ def _plan(n, seed):
         plans.append((k, shape, tags))
     return plans, pd.DataFrame(rows[:n], columns=['image_name', 'tags', 'scene', 'row', 'col'])
 
-# %% ../nbs/00f_planet.ipynb #c028
+# %% ../nbs/00f_planet.ipynb #c034
 def write_planet_standin(
     dest, # The folder to make; must not exist
     n:int=2000, # How many chips
@@ -139,7 +139,7 @@ def write_planet_standin(
         (new/'SOURCE.txt').write_bytes(f'{_DRAWN}\n{note}\n'.encode())
     return Path(dest)
 
-# %% ../nbs/00f_planet.ipynb #c040
+# %% ../nbs/00f_planet.ipynb #c046
 def _some(rows, n=5): return ', '.join(str(i) for i in rows[:n]) + (f', … ({len(rows)} in all)' if len(rows) > n else '')
 
 def _read_csv(file, need):
@@ -155,7 +155,7 @@ def _read_csv(file, need):
     if t.empty: raise ValueError(f"{file} has a header and no rows")
     return t
 
-# %% ../nbs/00f_planet.ipynb #c041
+# %% ../nbs/00f_planet.ipynb #c047
 def _check_planet(t, file, pics):
     "Names without their ending and tags without repeats; an error names the rows that are wrong."
     names = t.image_name.str.strip().str.replace(r'\.jpe?g$', '', regex=True, case=False)
@@ -176,7 +176,7 @@ def _check_planet(t, file, pics):
         raise ValueError(f"{file}: {what} in rows {_some(rows)}; the first reads {first}. Correct or drop them")
     return names, sets.map(lambda s: ' '.join(dict.fromkeys(s)))
 
-# %% ../nbs/00f_planet.ipynb #c043
+# %% ../nbs/00f_planet.ipynb #c049
 def read_planet(
     folder, # Has train_v2.csv and train-jpg/
 )->pd.DataFrame: # A row for each chip: `id` (path), `tags` (blanks between them), and `group` (its scene) if scenes.csv is there
@@ -196,7 +196,7 @@ def read_planet(
     table.attrs['source'] = said[0] if said else 'Planet Amazon' if known else 'chips in the layout of Planet'
     return table
 
-# %% ../nbs/00f_planet.ipynb #c050
+# %% ../nbs/00f_planet.ipynb #c057
 def _un7z(archive, box, find=shutil.which, has=find_spec):
     "Unpack a 7z archive into the new folder `box`; with `archive=None`, only look whether that is possible."
     exe = next((e for e in map(find, ('7z', '7zz', '7za')) if e), None)
@@ -221,7 +221,7 @@ def _un7z(archive, box, find=shutil.which, has=find_spec):
     if not files: raise FetchError(f"{archive.name} is empty")
     return files[0]
 
-# %% ../nbs/00f_planet.ipynb #c053
+# %% ../nbs/00f_planet.ipynb #c060
 _CONTEST = 'planet-understanding-the-amazon-from-space'
 
 def _ask_kaggle(file, box, progress, client='kaggle', timeout=7200):
@@ -251,7 +251,7 @@ def _from_kaggle(dest, progress, un7z=_un7z):
             shutil.move(pics, new/'train-jpg')
     return dest
 
-# %% ../nbs/00f_planet.ipynb #c059
+# %% ../nbs/00f_planet.ipynb #c066
 def _find_planet(home, progress, standin, n, size, seed):
     "The folder to read when the caller names none."
     if (home/'planet').is_dir(): return home/'planet'

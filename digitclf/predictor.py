@@ -6,7 +6,7 @@
 __all__ = ['FORMAT', 'make_header', 'check_header', 'arch_misfit', 'write_bundle', 'bundle_header', 'bundle_info', 'load_bundle',
            'Predictor', 'inverted']
 
-# %% ../nbs/10a_predictor.ipynb #c002
+# %% ../nbs/10a_predictor.ipynb #c003
 import json, math, os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ from .pictures import METHODS, _settings, to_uint8
 from .preds import Prediction, Preds, as_prediction
 from .weights import load_tensors, load_weights, misfit, save_tensors, tensor_shapes
 
-# %% ../nbs/10a_predictor.ipynb #c010
+# %% ../nbs/10a_predictor.ipynb #c011
 FORMAT = 1 # raise it when an older digitclf would misread the file
 
 def _versions():
@@ -55,7 +55,7 @@ def make_header(
         source=source, notes=notes, thresholds=check_decision(thresholds, len(vocab)), temperature=temperature, made_with=_versions(), created=created)
     return json.loads(json.dumps(whole))
 
-# %% ../nbs/10a_predictor.ipynb #c013
+# %% ../nbs/10a_predictor.ipynb #c014
 def _whole(v): return isinstance(v, int) and not isinstance(v, bool)
 def _number(v): return isinstance(v, (int, float)) and not isinstance(v, bool) and abs(v) < 1e300 # so not NaN, and no integer of 400 digits
 def _dict_of(v, ok): return isinstance(v, dict) and all(ok(o) for o in v.values())
@@ -76,7 +76,7 @@ _RULES = dict(
     made_with=(lambda v: _dict_of(v, lambda o: isinstance(o, str)), "names and versions"),
     created=(lambda v: v is None or isinstance(v, str), "a text, or nothing"))
 
-# %% ../nbs/10a_predictor.ipynb #c014
+# %% ../nbs/10a_predictor.ipynb #c015
 def _check_thresholds(h, what):
     "A decision that fits the labels, or none."
     v = h.get('thresholds')
@@ -107,7 +107,7 @@ def check_header(
         if not _whole(have) or have != want: raise ValueError(f"{what}: {_short(have)} {name} where there must be {want}")
     _check_thresholds(h, what)
 
-# %% ../nbs/10a_predictor.ipynb #c024
+# %% ../nbs/10a_predictor.ipynb #c025
 @contextmanager
 def _at_most(n):
     "Stop any model built in this block at its parameter number `n` + 1."
@@ -130,9 +130,9 @@ def arch_misfit(
             why = misfit(model.state_dict(), tensors)
             if not why and (out := tuple(model(torch.zeros(1, *shape)).shape)) != (1, arch['n_out']): why = f"it puts out {out}"
     except Exception as e: why = f"{type(e).__name__}: {e}"
-    return why and f"the model {arch['name']!r} does not go with its weights and pictures. {why}"
+    return why and f"the model {arch['name']!r} does not go with its weights and pictures: {why}"
 
-# %% ../nbs/10a_predictor.ipynb #c028
+# %% ../nbs/10a_predictor.ipynb #c029
 def _arch(model):
     arch = getattr(model, 'arch', None)
     if isinstance(arch, dict): return arch
@@ -152,7 +152,7 @@ def write_bundle(
         raise ValueError(f"{why}. Was the model changed after create_model made it? Then register the changed one with @register_model")
     return save_tensors(path, state, h)
 
-# %% ../nbs/10a_predictor.ipynb #c034
+# %% ../nbs/10a_predictor.ipynb #c035
 def bundle_header(
     path, # A bundle
 )->dict: # As `make_header` makes it
@@ -177,7 +177,7 @@ def bundle_info(
         'made with': ', '.join(f'{k} {v}' for k, v in h['made_with'].items()), 'file': f"{Path(path).stat().st_size:,} bytes"}
     return pd.DataFrame({'value': {k: v for k, v in rows.items() if v}}).rename_axis('fact')
 
-# %% ../nbs/10a_predictor.ipynb #c038
+# %% ../nbs/10a_predictor.ipynb #c039
 def load_bundle(
     path, # A bundle
     device=None, # None picks `default_device()`
@@ -190,7 +190,7 @@ def load_bundle(
     load_weights(model, tensors, str(path))
     return model.to(device or default_device()).eval(), h
 
-# %% ../nbs/10a_predictor.ipynb #c047
+# %% ../nbs/10a_predictor.ipynb #c052
 _BROKEN = "the model gives no finite score for this image: its weights are out of all proportion; train it again"
 
 class Predictor:
@@ -215,7 +215,7 @@ class Predictor:
             if self.temperature is not None: logits = logits/self.temperature
             return activation_for(None, self.multi)(logits).float().cpu()
 
-# %% ../nbs/10a_predictor.ipynb #c048
+# %% ../nbs/10a_predictor.ipynb #c053
 @patch
 def predict(self:Predictor,
     item, # Path, bytes, PIL picture, array or tensor
@@ -230,7 +230,7 @@ def __repr__(self:Predictor):
     c, (h, w) = self.prep['n_in'], self.prep['size']
     return f"Predictor({self.header['arch']['name']}, {len(self.vocab)} classes, images {c} × {h} × {w}, {self.header['source']})"
 
-# %% ../nbs/10a_predictor.ipynb #c055
+# %% ../nbs/10a_predictor.ipynb #c060
 @patch
 def _load(self:Predictor, pool, before, items):
     "The pictures that could be read; and for each item None, or what was wrong with it."
@@ -240,7 +240,7 @@ def _load(self:Predictor, pool, before, items):
     pics, errs = zip(*pool.map(read, items))
     return [p for p in pics if p is not None], errs
 
-# %% ../nbs/10a_predictor.ipynb #c056
+# %% ../nbs/10a_predictor.ipynb #c061
 @patch
 def predict_many(self:Predictor,
     items, # Paths, or anything else that `predict` takes
@@ -266,7 +266,7 @@ def predict_many(self:Predictor,
     df.attrs['brightness'] = sum(light)/len(light) if light else None
     return df
 
-# %% ../nbs/10a_predictor.ipynb #c057
+# %% ../nbs/10a_predictor.ipynb #c062
 def _rows(probs, ids, errors, vocab, multi, top, decision=None):
     "The table: a row an item, in order; those without an error take the rows of `probs`."
     good, fine = [i for i, e in enumerate(errors) if e is None], probs.isfinite().all(1)

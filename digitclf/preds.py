@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Prediction', 'Preds', 'as_prediction']
 
-# %% ../nbs/04d_preds.ipynb #c002
+# %% ../nbs/04d_preds.ipynb #c003
 from collections import namedtuple
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +16,7 @@ from .decisions import check_decision, decide, decision_text
 from .metrics import _name_of, as_metrics
 from .multilabel import _answers, score_as
 
-# %% ../nbs/04d_preds.ipynb #c010
+# %% ../nbs/04d_preds.ipynb #c012
 @dataclass(eq=False, repr=False)
 class Preds:
     "What a model said about a set of images, with the truth where it is known."
@@ -47,7 +47,7 @@ class Preds:
         multi = f'multi-label ({decision_text(self.decision)}), ' if self.multi else ''
         return f"Preds({len(self)} rows, {len(self.vocab)} classes, {multi}with {has}, source={self.source!r}{', seen in training'*bool(self.seen)})"
 
-# %% ../nbs/04d_preds.ipynb #c011
+# %% ../nbs/04d_preds.ipynb #c013
 def _check_preds(p):
     n, k = len(p.ids), len(p.vocab)
     if p.probs.shape != (n, k):
@@ -75,7 +75,7 @@ def _check_targs(p, n, k):
     if n and not p.multi and not (0 <= p.targs.min() and p.targs.max() < k):
         raise ValueError(f"targs run from {p.targs.min()} to {p.targs.max()}, outside 0..{k-1}; does the vocab fit?")
 
-# %% ../nbs/04d_preds.ipynb #c018
+# %% ../nbs/04d_preds.ipynb #c020
 @patch(as_prop=True)
 def pred(self:Preds)->Tensor: # Class indices, int64 [n]
     "Each row's best class; one label per image only."
@@ -90,7 +90,7 @@ def bits(self:Preds,
     if not self.multi: raise ValueError("one label per image: preds.pred is the class predicted")
     return decide(self.probs, self.decision if decision is None else decision)
 
-# %% ../nbs/04d_preds.ipynb #c022
+# %% ../nbs/04d_preds.ipynb #c024
 class _Rows:
     def __init__(self, base, rows): self.base, self.rows = base, rows
     def __len__(self): return len(self.rows)
@@ -111,7 +111,7 @@ def subset(self:Preds,
     return replace(self, ids=[self.ids[i] for i in rows.tolist()], probs=self.probs[rows], targs=pick(self.targs),
                    losses=pick(self.losses), images=None if self.images is None else _Rows(self.images, rows))
 
-# %% ../nbs/04d_preds.ipynb #c027
+# %% ../nbs/04d_preds.ipynb #c029
 @patch
 def df(self:Preds,
     thresh=None, # With several labels per image: another decision for now; None takes the object's own
@@ -128,7 +128,7 @@ def df(self:Preds,
     if self.losses is not None: cols['loss'] = self.losses.numpy()
     return pd.DataFrame(cols)
 
-# %% ../nbs/04d_preds.ipynb #c036
+# %% ../nbs/04d_preds.ipynb #c039
 def _untied(f):
     "A metric's name, without the threshold that a decision replaces."
     if 'thresh' not in getattr(f, 'keywords', {}): return _name_of(f)
@@ -151,7 +151,7 @@ def scores(self:Preds,
             score_as(m, decide(p, decision).double() if by_us else p, self.targs) for p in rows.values()]
     return pd.DataFrame(cols, index=pd.Index(rows, name='answer'))
 
-# %% ../nbs/04d_preds.ipynb #c047
+# %% ../nbs/04d_preds.ipynb #c051
 Prediction = namedtuple('Prediction', 'label index probs')
 
 def as_prediction(

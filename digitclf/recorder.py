@@ -7,18 +7,18 @@ __all__ = ['EVENTS', 'Callback', 'listeners', 'CancelFit', 'CancelEpoch', 'Cance
            'LossNotFinite', 'smooth', 'plot_losses', 'plot_lr', 'plot_metrics', 'fmt_value', 'text_row', 'html_table',
            'where_shown', 'ProgressCallback']
 
-# %% ../nbs/06a_recorder.ipynb #c002
+# %% ../nbs/06a_recorder.ipynb #c003
 import html, math, sys, time
 import pandas as pd, torch
 from fastcore.basics import patch
 from tqdm import tqdm
 from .metrics import as_metrics
 
-# %% ../nbs/06a_recorder.ipynb #c005
+# %% ../nbs/06a_recorder.ipynb #c008
 EVENTS = ('before_fit', 'before_epoch', 'before_train', 'before_batch', 'after_pred', 'after_loss', 'after_backward', 'after_step',
           'after_batch', 'after_train', 'before_validate', 'after_validate', 'after_epoch', 'after_fit')
 
-# %% ../nbs/06a_recorder.ipynb #c007
+# %% ../nbs/06a_recorder.ipynb #c013
 class Callback:
     "Base class: define methods named after `EVENTS`, each taking the learner; smaller `order` runs first."
     order = 0
@@ -29,7 +29,7 @@ class Callback:
         if bad: raise TypeError(f"{cls.__name__}: unknown event {bad[0]!r}; pick one of {', '.join(EVENTS)}")
     def __repr__(self): return type(self).__name__
 
-# %% ../nbs/06a_recorder.ipynb #c010
+# %% ../nbs/06a_recorder.ipynb #c017
 def listeners(
     cbs, # Callbacks, in any order
 )->dict: # Event name → list of bound methods, sorted by `order`
@@ -37,13 +37,13 @@ def listeners(
     cbs = sorted(cbs, key=lambda cb: cb.order)
     return {e: [getattr(cb, e) for cb in cbs if hasattr(cb, e)] for e in EVENTS}
 
-# %% ../nbs/06a_recorder.ipynb #c014
+# %% ../nbs/06a_recorder.ipynb #c021
 class CancelFit(Exception): "Raise in a callback to end the whole fit."
 class CancelEpoch(Exception): "Raise in a callback to end this pass over the data."
 class CancelBatch(Exception): "Raise in a callback to skip what is left of this batch."
 class CancelStep(Exception): "Raise in `after_backward` to keep the gradients and not step yet."
 
-# %% ../nbs/06a_recorder.ipynb #c017
+# %% ../nbs/06a_recorder.ipynb #c029
 class Record:
     "The memory of a training: `rows` (epochs) and `_steps`, as tables and as pictures."
     def __init__(self): self.rows, self._steps = [], []
@@ -59,7 +59,10 @@ class Record:
     def plot_lr(self, ax=None): "Learning rate and momentum per step."; return plot_lr(self.steps, ax)
     def plot_metrics(self, ax=None): "Metrics per epoch."; return plot_metrics(self.history, ax)
 
-# %% ../nbs/06a_recorder.ipynb #c019
+def _reset(metrics):
+    for m in metrics: m.reset()
+
+# %% ../nbs/06a_recorder.ipynb #c033
 class Recorder(Record, Callback):
     "Remembers every step and every epoch; computes the metrics over whole sets."
     order, watches = 50, True
@@ -90,7 +93,7 @@ class Recorder(Record, Callback):
         self._open.append((learn.i, len(learn.yb), learn.loss.detach(), g['lr'], g.get('momentum', g.get('betas', (0,))[0])))
         if time.perf_counter() > self._next: self.check(learn)
 
-# %% ../nbs/06a_recorder.ipynb #c021
+# %% ../nbs/06a_recorder.ipynb #c042
 class LossNotFinite(FloatingPointError): "The loss became NaN or infinite: `epoch`, `batch` and `ids` say where."
 
 def _not_finite(learn, i, val):
@@ -101,7 +104,7 @@ def _not_finite(learn, i, val):
     err.epoch, err.batch, err.ids = learn.epoch, i, ids
     return err
 
-# %% ../nbs/06a_recorder.ipynb #c022
+# %% ../nbs/06a_recorder.ipynb #c043
 @patch
 def check(self:Recorder, learn):
     "Pull the losses not looked at yet; raise `LossNotFinite` at the first that is not finite."
@@ -114,7 +117,7 @@ def check(self:Recorder, learn):
         self._steps.append((len(self._steps), learn.epoch + (i+1)/max(len(learn.dl), 1), loss, lr, mom, n))
     self._seen = len(self._open)
 
-# %% ../nbs/06a_recorder.ipynb #c024
+# %% ../nbs/06a_recorder.ipynb #c050
 @patch
 def after_train(self:Recorder, learn):
     "Close the training half of the epoch."
@@ -123,16 +126,13 @@ def after_train(self:Recorder, learn):
     if done: self._row['train_loss'] = sum(s[2]*s[5] for s in done)/sum(s[5] for s in done)
     if done and self.train_metrics: self._row.update({f'train_{m.name}': m.compute() for m in self.metrics})
 
-def _reset(metrics):
-    for m in metrics: m.reset()
-
 @patch
 def before_validate(self:Recorder, learn):
     "Start counting afresh."
     self._loss, self._n = 0., 0
     _reset(self.metrics)
 
-# %% ../nbs/06a_recorder.ipynb #c025
+# %% ../nbs/06a_recorder.ipynb #c054
 @patch
 def after_validate(self:Recorder, learn):
     "Compute the loss and every metric over the whole set."
@@ -147,7 +147,7 @@ def after_epoch(self:Recorder, learn):
     self.rows.append(self._row)
     self._row = None
 
-# %% ../nbs/06a_recorder.ipynb #c038
+# %% ../nbs/06a_recorder.ipynb #c066
 def smooth(
     vals, # Numbers, [n]
     beta:float=0.98, # How much of the past is kept in a step
@@ -159,7 +159,7 @@ def smooth(
         out.append(avg/(1 - beta**i))
     return out
 
-# %% ../nbs/06a_recorder.ipynb #c040
+# %% ../nbs/06a_recorder.ipynb #c070
 def _axes(ax, figsize=(5, 3)):
     if ax is not None: return ax
     import matplotlib.pyplot as plt
@@ -181,7 +181,7 @@ def plot_losses(
     ax.legend()
     return ax
 
-# %% ../nbs/06a_recorder.ipynb #c041
+# %% ../nbs/06a_recorder.ipynb #c073
 def plot_lr(
     steps:pd.DataFrame, # `Recorder.steps`
     ax=None, # Axes to draw on; None makes a figure
@@ -196,7 +196,7 @@ def plot_lr(
         twin.set_ylabel('momentum (dashed)')
     return ax
 
-# %% ../nbs/06a_recorder.ipynb #c042
+# %% ../nbs/06a_recorder.ipynb #c075
 def plot_metrics(
     history:pd.DataFrame, # `Recorder.history`
     ax=None, # Axes to draw on; None makes a figure
@@ -210,7 +210,7 @@ def plot_metrics(
     ax.legend()
     return ax
 
-# %% ../nbs/06a_recorder.ipynb #c049
+# %% ../nbs/06a_recorder.ipynb #c079
 def fmt_value(
     name:str, # Column of the history
     v, # Its value
@@ -220,7 +220,7 @@ def fmt_value(
     if name == 'time': return f'{int(v)//60}:{int(v)%60:02d}' if v >= 60 else f'{v:.1f}s'
     return str(v) if isinstance(v, (int, str)) else f'{v:.4f}'
 
-# %% ../nbs/06a_recorder.ipynb #c051
+# %% ../nbs/06a_recorder.ipynb #c081
 def text_row(
     cells, # Strings
     width:int=12, # Characters a cell has at least
@@ -238,7 +238,7 @@ def html_table(
     body = ''.join('<tr>' + ''.join(f'<td>{fmt_value(c, r.get(c))}</td>' for c in cols) + '</tr>' for r in rows)
     return f'{bar}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>' if rows else bar
 
-# %% ../nbs/06a_recorder.ipynb #c055
+# %% ../nbs/06a_recorder.ipynb #c085
 def where_shown()->str: # 'notebook', 'terminal' or 'log'
     "Where progress will be seen."
     ip = sys.modules.get('IPython')
@@ -246,7 +246,7 @@ def where_shown()->str: # 'notebook', 'terminal' or 'log'
     if any(c.__name__ == 'ZMQInteractiveShell' for c in type(shell).__mro__): return 'notebook'
     return 'terminal' if sys.stdout.isatty() and sys.stderr.isatty() else 'log'
 
-# %% ../nbs/06a_recorder.ipynb #c057
+# %% ../nbs/06a_recorder.ipynb #c088
 class ProgressCallback(Callback):
     "A bar while it runs, a line an epoch that stays."
     order, watches = 60, True
@@ -255,7 +255,7 @@ class ProgressCallback(Callback):
         where:str=None, # 'notebook', 'terminal' or 'log'; None finds out
         every:float=0.2, # Seconds between two looks of the bar
     ):
-        "The bar's own pace is the only time when a loss is read while an epoch runs."
+        "It counts batches, and reads nothing from the device."
         self.where, self.every = where, every
 
     def before_fit(self, learn):
@@ -273,7 +273,7 @@ class ProgressCallback(Callback):
         if self.kind == 'terminal': self.bar.set_description(self._where(learn), refresh=False); self.bar.update(self.done - self.bar.n)
         if self.kind == 'notebook': self._draw(learn, running=True)
 
-# %% ../nbs/06a_recorder.ipynb #c059
+# %% ../nbs/06a_recorder.ipynb #c090
 @patch
 def _where(self:ProgressCallback, learn)->str:
     return f"epoch {learn.fit_epoch+1}/{learn.n_epoch}" + ('' if learn.training else ', validating')
@@ -292,7 +292,7 @@ def _line(self:ProgressCallback, cells):
     if self.bar is not None: self.bar.write(text_row(cells), file=sys.stdout)
     else: print(text_row(cells), flush=True)
 
-# %% ../nbs/06a_recorder.ipynb #c060
+# %% ../nbs/06a_recorder.ipynb #c091
 @patch
 def after_epoch(self:ProgressCallback, learn):
     "Show the epoch that just ended."

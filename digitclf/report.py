@@ -6,7 +6,7 @@
 __all__ = ['PICTURES', 'PICTURES_MULTI', 'METRICS', 'headline', 'percent_right', 'report_pictures', 'decision_scores',
            'report_page', 'report']
 
-# %% ../nbs/09b_report.ipynb #c002
+# %% ../nbs/09b_report.ipynb #c003
 import html, os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,7 +24,7 @@ from .preds import Preds
 from .recorder import plot_losses, plot_lr
 from .thresholds import Tuned
 
-# %% ../nbs/09b_report.ipynb #c012
+# %% ../nbs/09b_report.ipynb #c013
 def headline(
     n_errors:int, # Images given a wrong class
     n:int, # Images in all
@@ -40,7 +40,7 @@ def percent_right(
     places = next(d for d in range(2, 20) if n_errors == 0 or float(f'{100*(n-n_errors)/n:.{d}f}') < 100)
     return f'{100*(n-n_errors)/n:.{places}f} %'
 
-# %% ../nbs/09b_report.ipynb #c016
+# %% ../nbs/09b_report.ipynb #c017
 PICTURES = ('losses.png', 'learning_rate.png', 'confusion.png', 'top_losses.png') # one label an image
 PICTURES_MULTI = ('losses.png', 'learning_rate.png', 'labels.png', 'together.png', 'curves.png', 'calibration.png', 'top_losses.png')
 
@@ -61,7 +61,7 @@ def _error_pictures(interp):
             'curves.png': (lambda fig: interp.plot_pr_curves(ncols=ncols, fig=fig), (1.9*ncols, .5 + 1.75*-(-n//ncols))),
             'calibration.png': (_on_axes(lambda ax: interp.plot_calibration(ax=ax), None, ''), (4.5, 3.6))}
 
-# %% ../nbs/09b_report.ipynb #c017
+# %% ../nbs/09b_report.ipynb #c018
 def report_pictures(
     interp, # `ClassificationInterpretation` or `MultiLabelInterpretation`: what to draw
     history:pd.DataFrame=None, # A row an epoch: adds the validation loss
@@ -78,7 +78,7 @@ def report_pictures(
         res['top_losses.png'] = figure_png(lambda fig: interp.plot_top_losses(9, ncols=3, fig=fig), (5 + 1.5*interp.preds.multi, .4 + 1.8*nrows))
     return res
 
-# %% ../nbs/09b_report.ipynb #c022
+# %% ../nbs/09b_report.ipynb #c023
 _NOTE = '<p class=note>Made on a stand-in: these scores are not those of the data set it stands for.</p>'
 
 def _header(interp, title, head, right, facts):
@@ -99,7 +99,7 @@ def _pairs(table, kind, none):
     if len(table) == 0: return f'<p>{none}</p>'
     return f'<h3>Most confused</h3>{table_html(table, 15)}' + (f'<p class=dim>15 of {count_text(len(table))} {kind}</p>' if len(table) > 15 else '')
 
-# %% ../nbs/09b_report.ipynb #c023
+# %% ../nbs/09b_report.ipynb #c024
 def _beside(interp): return side_by_side if len(interp.vocab) <= 12 else lambda *parts: '\n'.join(filter(None, parts))
 
 def _single_parts(interp, pics):
@@ -112,7 +112,7 @@ def _single_parts(interp, pics):
                 _worst(interp, pics, beside), section('Class by class', table_html(interp.per_class()))]
     return head, percent_right(interp.n_errors, len(interp)), [f'{len(interp.vocab)} classes'], sections
 
-# %% ../nbs/09b_report.ipynb #c025
+# %% ../nbs/09b_report.ipynb #c026
 METRICS = tuple(as_metric(f, name) for name, f in {'every label right': exact_match, 'bits right': accuracy_multi, 'F1 by label': f1_multi,
     'F1 by image': partial(f1_multi, average='samples'), 'F2 by image': partial(fbeta_multi, beta=2., average='samples')}.items())
 
@@ -133,7 +133,7 @@ def decision_scores(
         names.append(decision_text(preds.decision) + (', tuned on other images' if tuned is not None else ''))
     return pd.concat([pd.concat([r.iloc[:1] for r in rows]).set_axis(names), base]).rename_axis('answer')
 
-# %% ../nbs/09b_report.ipynb #c026
+# %% ../nbs/09b_report.ipynb #c027
 _DOUBT = ('<p class=dim>If the last of these decisions was tuned on these very images, its row is too good: pass report the tuning as tuned=, '
           'and the answers of thresholds that never saw the image are scored.</p>')
 
@@ -156,7 +156,7 @@ def _contradictions(interp):
     more = f'<p class=dim>15 of {count_text(len(found))}</p>' if len(found) > 15 else ''
     return section('Contradictions', table_html(interp.contradiction_counts()), table_html(found.drop(columns='row'), 15) if len(found) else '', more)
 
-# %% ../nbs/09b_report.ipynb #c027
+# %% ../nbs/09b_report.ipynb #c028
 def report_page(
     interp, # `ClassificationInterpretation` or `MultiLabelInterpretation`: what the page is about
     pics:dict, # File name → PNG bytes, as from `report_pictures`
@@ -176,7 +176,7 @@ def report_page(
                 table_html(history) if history is not None else ''),
         *sections, section('Made with', fact_list(environment()))])
 
-# %% ../nbs/09b_report.ipynb #c033
+# %% ../nbs/09b_report.ipynb #c036
 def _short(ids):
     "Whole paths without the folder that all share: a report is handed on, and nobody needs to know where its maker keeps files."
     if not ids or not all(isinstance(i, str) and os.path.isabs(i) for i in ids): return ids
@@ -199,7 +199,7 @@ def _tables(interp, scores):
     res |= {'per_label.csv': interp.per_label(), 'co_occurrence.csv': interp.co_occurrence().rename_axis('label'), 'scores.csv': scores}
     return res | ({'contradictions.csv': interp.contradictions()} if interp.exclusive else {})
 
-# %% ../nbs/09b_report.ipynb #c034
+# %% ../nbs/09b_report.ipynb #c037
 def report(
     preds:Preds, # Predictions with targets, one label an image or several
     out_dir:str|Path, # Folder for the report; made if it isn't there, its other files are left alone

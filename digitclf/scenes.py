@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['draw_scene', 'draw_chip']
 
-# %% ../nbs/00e_scenes.ipynb #c002
+# %% ../nbs/00e_scenes.ipynb #c003
 import math
 
 import numpy as np
@@ -13,7 +13,7 @@ from PIL import Image
 
 from .chips import PLANET_TAGS, Scene, _blur, _mix, _render, _resize, soft_step
 
-# %% ../nbs/00e_scenes.ipynb #c005
+# %% ../nbs/00e_scenes.ipynb #c006
 _LAND, _AIR = {}, {}
 
 def _layer(tag, where=_LAND):
@@ -41,7 +41,7 @@ def draw_chip(
     "A scene of one chip."
     return draw_scene([tags], (1, 1), size, seed)[0]
 
-# %% ../nbs/00e_scenes.ipynb #c011
+# %% ../nbs/00e_scenes.ipynb #c018
 def _region(s, tag, r=(.25,.4), n=1, rough=.35, fill=1.6):
     "Above 0 where the tag is to be seen, float32 [H,W]; `n` patches at most, the first of radius `r`."
     bumps = []
@@ -53,7 +53,7 @@ def _region(s, tag, r=(.25,.4), n=1, rough=.35, fill=1.6):
         s.keep_clear(x, y, min(R, .16))
     return s.blobs(bumps) + np.float32(rough)*s.rough - 3*(1 - np.minimum(1, 1.25*s.member(tag)))
 
-# %% ../nbs/00e_scenes.ipynb #c013
+# %% ../nbs/00e_scenes.ipynb #c023
 def _cells(g, d):
     "A square from -d to d, cut into rectangles (x, y, width, height)."
     todo = [(-d,-d,2*d,2*d)]
@@ -63,7 +63,7 @@ def _cells(g, d):
         q = .32 + .36*g.random()
         todo += [(x,y,w*q,h),(x+w*q,y,w*(1-q),h)] if w*(.7 + .7*g.random()) > h else [(x,y,w,h*q),(x,y+h*q,w,h*(1-q))]
 
-# %% ../nbs/00e_scenes.ipynb #c015
+# %% ../nbs/00e_scenes.ipynb #c025
 _TONES = np.array([(112,126,76),(128,136,86),(142,142,98),(158,148,110),(140,112,88),(98,122,68),(160,134,108),(104,112,74)])
 
 def _parcels(s, region):
@@ -84,7 +84,7 @@ def _parcels(s, region):
         (x, y), (X, Y) = lo[k], hi[k]
         yield mid + np.array([(x,y),(X,y),(X,Y),(x,Y)]) @ there, tuple(int(v) for v in tone[k].clip(0, 255)), rows[k]
 
-# %% ../nbs/00e_scenes.ipynb #c016
+# %% ../nbs/00e_scenes.ipynb #c026
 def _from(s, x, y):
     "How far right of and below (x, y) each pixel is, in chips: [1,W] and [H,1]."
     X, Y = ((np.arange(n, dtype=np.float32) + .5)/s.size for n in s.hw[::-1])
@@ -108,7 +108,7 @@ def _agriculture(s):
     grove = soft_step(s.rough + .5*s.kind + .3*s.crowns - .8*soft_step(np.abs(s.hills), 0, .2), 1.9, 2.3)
     s.paint(.9*m*np.maximum(grove, soft_step(s.crowns + .5*s.rough, 1.7, 2.2)), (52,76,46), .55)
 
-# %% ../nbs/00e_scenes.ipynb #c020
+# %% ../nbs/00e_scenes.ipynb #c030
 @_layer('bare_ground')
 def _bare_ground(s):
     f = _region(s, 'bare_ground', (.24,.36), 2, .22)
@@ -117,7 +117,7 @@ def _bare_ground(s):
     s.paint(m, _mix(.5 + .16*s.kind + .2*s.rough, (158,124,102), (190,160,136), (214,194,172))*(1 - .16*rill), .1*s.rough)
     s.paint(.75*m*soft_step(s.rough + .5*s.crowns, 1.5, 2.1), (104,108,72), .3)
 
-# %% ../nbs/00e_scenes.ipynb #c024
+# %% ../nbs/00e_scenes.ipynb #c034
 @_layer('slash_burn')
 def _slash_burn(s):
     f = _region(s, 'slash_burn', (.14,.2), 3, .26)
@@ -135,7 +135,7 @@ def _smoke(s):
         a = .8*np.exp(-(v/(.018 + .2*w))**2 - w/.4)*soft_step(u, -.01, .05)*np.clip(.8 + .3*s.rough + .3*s.hills, .2, 1.2)
         s.paint(np.clip(a*m, 0, .9), (206,208,212))
 
-# %% ../nbs/00e_scenes.ipynb #c028
+# %% ../nbs/00e_scenes.ipynb #c038
 @_layer('cultivation')
 def _cultivation(s):
     tones, g, inside = [(134,146,84),(168,146,104),(150,118,88),(116,130,72),(180,166,124)], s.rng('plots'), s.member('cultivation')
@@ -152,7 +152,7 @@ def _cultivation(s):
         s.paint(m, tone*(1 + .08*s.rough + .04*s.crowns), .05)
         s.paint(.8*m*soft_step(s.crowns + .3*s.rough, 1.3, 1.9), (60,84,46), .6)
 
-# %% ../nbs/00e_scenes.ipynb #c032
+# %% ../nbs/00e_scenes.ipynb #c042
 @_layer('artisinal_mine')
 def _artisinal_mine(s):
     f = _region(s, 'artisinal_mine', (.2,.3), 3, .36)
@@ -161,7 +161,7 @@ def _artisinal_mine(s):
     pools = soft_step(s.noise('pools', 12, 32, .5) + .35*f, .75, .95)*soft_step(f, 0, .12)
     s.paint(pools, _mix(.5 + .3*s.noise('tone', 6, 8), (96,148,140), (150,142,92), (172,122,74)), -.35)
 
-# %% ../nbs/00e_scenes.ipynb #c036
+# %% ../nbs/00e_scenes.ipynb #c046
 @_layer('conventional_mine')
 def _conventional_mine(s):
     pit = _region(s, 'conventional_mine', (.3,.42), 1, 0, .55) + .07*s.hills + .05*s.kind
@@ -177,7 +177,7 @@ def _conventional_mine(s):
             for a in g.uniform(0, 6.3) + .2*np.arange(6): d.box(x + .34*np.cos(a), y + .34*np.sin(a), g.uniform(.013, .032), .012, s.turn)
     s.paint(s.ink(sheds)*s.member('conventional_mine'), (226,226,222), .7)
 
-# %% ../nbs/00e_scenes.ipynb #c040
+# %% ../nbs/00e_scenes.ipynb #c052
 def _side(r, c, q, k): return min(r,q), min(c,k), max(r,q), max(c,k)
 
 def _open_sides(s, tag, loops):
@@ -193,7 +193,7 @@ def _open_sides(s, tag, loops):
         if a != b or luck > 1 - loops: out.add(side)
     return out
 
-# %% ../nbs/00e_scenes.ipynb #c041
+# %% ../nbs/00e_scenes.ipynb #c053
 def _gates(s, tag, loops, outside):
     "For each chip with the tag: row, column, gates [(place, direction), …], a middle, a generator; `outside`: chance to leave."
     inner = _open_sides(s, tag, loops)
@@ -210,7 +210,7 @@ def _gates(s, tag, loops, outside):
         gates += [o for _, o in sorted(spare)[:max(0, 2 - len(gates))]] # a line needs two
         yield r, c, gates, (c + g.uniform(.35, .65), r + g.uniform(.35, .65)), g
 
-# %% ../nbs/00e_scenes.ipynb #c046
+# %% ../nbs/00e_scenes.ipynb #c058
 def _course(g, p, q, bend, k):
     "60 points from gate p to gate q, [60,2]: `bend` is the size of the wiggles, `k` how far it goes straight on at the ends."
     (a, da), (b, db) = p, q
@@ -227,7 +227,7 @@ def _courses(g, gates, hub, bend, k):
     main = _course(g, gates[0], gates[1] if len(gates) > 1 else (hub, still), bend, k)
     return [main, *(_course(g, (main[30], still), o, bend, k) for o in gates[2:])]
 
-# %% ../nbs/00e_scenes.ipynb #c050
+# %% ../nbs/00e_scenes.ipynb #c065
 _RIVERS = [((112,90,62),(136,112,80)), ((34,42,42),(48,56,54)), ((72,84,68),(92,100,78)), ((146,124,92),(166,146,112)),
            ((52,72,84),(70,92,100))]
 
@@ -243,7 +243,7 @@ def _waters(s, wide):
         s.keep_clear(*(new[0][30] if new else hub), .2)
     return lines, lakes
 
-# %% ../nbs/00e_scenes.ipynb #c051
+# %% ../nbs/00e_scenes.ipynb #c066
 @_layer('water')
 def _water(s):
     g = s.rng('river')
@@ -262,7 +262,7 @@ def _water(s):
     s.wet[...] = soft_step(f, .42, .56)
     s.paint(s.wet, _mix(.5 + .3*s.kind + .1*s.hills + .05*s.rough, *tones), .55)
 
-# %% ../nbs/00e_scenes.ipynb #c057
+# %% ../nbs/00e_scenes.ipynb #c072
 @_layer('road')
 def _road(s):
     tone = [(186,142,108),(204,168,134),(196,186,172),(176,134,102)][s.rng('road').integers(4)]
@@ -276,7 +276,7 @@ def _road(s):
     s.paint(.75*np.clip(1.1*_blur(lanes(.035), .006*s.size), 0, 1)*soft_step(s.rough, -1.8, 0), (120,126,78), .15)
     s.paint(lanes(.0135), tone, .05)
 
-# %% ../nbs/00e_scenes.ipynb #c061
+# %% ../nbs/00e_scenes.ipynb #c076
 _ROOFS = [(236,234,228),(222,214,204),(186,112,86),(176,176,178),(206,196,184),(140,160,184)]
 
 def _town(s, r, c, g):
@@ -298,7 +298,7 @@ def _hamlet(s, r, c, g):
     u, v = g.normal(0, .075, n), g.choice([-1,1], n)*(.018 + g.exponential(.02, n))
     return [(x + p*np.cos(a) - q*np.sin(a), y + p*np.sin(a) + q*np.cos(a), a) for p, q in zip(u, v)]
 
-# %% ../nbs/00e_scenes.ipynb #c062
+# %% ../nbs/00e_scenes.ipynb #c077
 @_layer('habitation')
 def _habitation(s):
     homes, streets, m = [], [], s.member('habitation')
@@ -317,7 +317,7 @@ def _habitation(s):
     tone = s.ink(lambda d: [d.box(*o) for o in homes], 'RGB')/np.maximum(roof, .05)
     s.paint(roof*soft_step(m, .02, .2), np.minimum(tone, 1), .8)
 
-# %% ../nbs/00e_scenes.ipynb #c066
+# %% ../nbs/00e_scenes.ipynb #c081
 def _walk(g, x, y, a, n, turn, gaps):
     "A track of n steps from (x, y) in direction a; adds (x, y, radius) of the trees taken to `gaps`."
     xy = [(x, y)]
@@ -344,7 +344,7 @@ def _selective_logging(s):
     f = s.blobs(gaps, -3) + .5*s.rough + .2*s.crowns
     s.paint(.9*m*soft_step(f, -.3, .4), _mix(.5 + .2*s.rough, (124,100,74), (168,140,108)), .25)
 
-# %% ../nbs/00e_scenes.ipynb #c070
+# %% ../nbs/00e_scenes.ipynb #c085
 @_layer('blow_down')
 def _blow_down(s):
     inside = soft_step(s.member('blow_down'), .05, .4)
@@ -362,7 +362,7 @@ def _blow_down(s):
         s.paint(.95*soft_step(f, 0, .2)*inside*(1 - standing), wood, .25 + .14*fine + .1*s.crowns)
         s.keep_clear(x, y, .24)
 
-# %% ../nbs/00e_scenes.ipynb #c074
+# %% ../nbs/00e_scenes.ipynb #c089
 @_layer('blooming')
 def _blooming(s):
     tone, dots = [(244,240,226),(240,224,120),(232,196,224),(246,214,120)][s.rng('bloom').choice(4, p=[.45,.25,.15,.15])], []

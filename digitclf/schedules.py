@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['lin', 'cos', 'exp', 'chain', 'set_hypers', 'ParamScheduler', 'steep', 'minimum', 'valley', 'slide', 'LRFind']
 
-# %% ../nbs/07_schedules.ipynb #c002
+# %% ../nbs/07_schedules.ipynb #c003
 import copy
 from dataclasses import dataclass
 from functools import partial
@@ -14,12 +14,12 @@ from fastcore.basics import patch
 from .learner import Learner, _listify, group_lrs
 from .recorder import Callback, CancelEpoch, CancelFit, smooth
 
-# %% ../nbs/07_schedules.ipynb #c007
-def lin(start, end, pos): "A straight line."; return start + pos*(end - start)
+# %% ../nbs/07_schedules.ipynb #c009
+def lin(start, end, pos): "A straight line from `start` to `end`; `pos` goes from 0 to 1."; return start + pos*(end - start)
 def cos(start, end, pos): "Half a cosine: slow, fast, slow (Loshchilov & Hutter 2017)."; return start + (1 - np.cos(np.pi*pos))*(end - start)/2
 def exp(start, end, pos): "Equal factors in equal times: a straight line on a log scale."; return start*(end/start)**pos
 
-# %% ../nbs/07_schedules.ipynb #c011
+# %% ../nbs/07_schedules.ipynb #c015
 def chain(
     shares, # Share of the time of each curve; they sum to 1
     curves, # Functions of pos
@@ -33,7 +33,7 @@ def chain(
         return curves[i](min((pos - (ends[i] - shares[i]))/max(shares[i], 1e-12), 1.))
     return f
 
-# %% ../nbs/07_schedules.ipynb #c014
+# %% ../nbs/07_schedules.ipynb #c019
 def set_hypers(opt, lrs=None, mom=None):
     "Set each layer group's rate, and the momentum."
     for g in opt.param_groups:
@@ -54,7 +54,7 @@ class ParamScheduler(Callback):
         pos = (learn.fit_epoch + learn.i/len(learn.dl))/learn.n_epoch
         set_hypers(learn.opt, self.lr(pos) if self.lr else None, self.mom(pos) if self.mom else None)
 
-# %% ../nbs/07_schedules.ipynb #c016
+# %% ../nbs/07_schedules.ipynb #c024
 @patch
 def fit_one_cycle(self:Learner,
     n_epoch:int, # Passes over the training data
@@ -75,7 +75,7 @@ def fit_one_cycle(self:Learner,
                            chain(shares, [partial(cos, m0, m1), partial(cos, m1, m2)]))
     self.fit(n_epoch, lr, wd, [sched, *_listify(cbs)])
 
-# %% ../nbs/07_schedules.ipynb #c024
+# %% ../nbs/07_schedules.ipynb #c032
 @patch
 def fit_cos(self:Learner, n_epoch:int, lr_max=None, wd:float=None, cbs=None):
     "Cosine from `lr_max` to zero."
@@ -89,7 +89,7 @@ def fit_flat_cos(self:Learner, n_epoch:int, lr=None, div_final:float=1e5, pct_st
     flat = chain([pct_start, 1 - pct_start], [lambda pos: lr, partial(cos, lr, lr/div_final)])
     self.fit(n_epoch, lr, wd, [ParamScheduler(flat), *_listify(cbs)])
 
-# %% ../nbs/07_schedules.ipynb #c026
+# %% ../nbs/07_schedules.ipynb #c034
 @patch
 def fit_sgdr(self:Learner,
     n_cycles:int, # How many cycles
@@ -105,7 +105,7 @@ def fit_sgdr(self:Learner,
     saw = chain(lens/lens.sum(), [partial(cos, lr, 0.)]*n_cycles)
     self.fit(int(lens.sum()), lr, wd, [ParamScheduler(saw), *_listify(cbs)])
 
-# %% ../nbs/07_schedules.ipynb #c031
+# %% ../nbs/07_schedules.ipynb #c040
 @patch
 def fine_tune(self:Learner,
     epochs:int, # Epochs with everything learning
@@ -123,7 +123,7 @@ def fine_tune(self:Learner,
     self.unfreeze()
     self.fit_one_cycle(epochs, slice(base_lr/lr_mult, base_lr), pct_start=pct_start, div=div, wd=wd, cbs=cbs)
 
-# %% ../nbs/07_schedules.ipynb #c034
+# %% ../nbs/07_schedules.ipynb #c047
 class _Finder(Callback):
     order = 10
     def __init__(self, start, end, n, stop): self.rates, self.stop, self.losses, self.avg = np.geomspace(start, end, n), stop, [], 0.
@@ -138,8 +138,8 @@ class _Finder(Callback):
         sm = smooth(self.losses)
         if len(sm) > 10 and sm[-1] > self.stop*min(sm): raise CancelFit
 
-# %% ../nbs/07_schedules.ipynb #c036
-def steep(lrs, losses): "The rate where the loss falls fastest."; return lrs[:-1][np.argmin(np.diff(losses)/np.diff(np.log(lrs)))]
+# %% ../nbs/07_schedules.ipynb #c049
+def steep(lrs, losses): "The rate where the loss falls fastest; rates and smoothed losses are arrays [n]."; return lrs[:-1][np.argmin(np.diff(losses)/np.diff(np.log(lrs)))]
 def minimum(lrs, losses): "A tenth of the rate with the lowest loss."; return lrs[np.argmin(losses)]/10
 
 def valley(lrs, losses):
@@ -162,7 +162,7 @@ def slide(lrs, losses, width=15, thresh=.005):
         found = lrs[hi-width]
     return found
 
-# %% ../nbs/07_schedules.ipynb #c041
+# %% ../nbs/07_schedules.ipynb #c054
 @dataclass
 class LRFind:
     "What `lr_find` saw, and what follows from it; a suggestion is None where the loss never clearly fell."
@@ -181,7 +181,7 @@ class LRFind:
     def suggestions(self)->pd.Series: "The four numbers."; return pd.Series({k: getattr(self, k) for k in ('valley', 'steep', 'minimum', 'slide')}, dtype=object)
     def __repr__(self): return 'LRFind(' + ', '.join(f'{k}={v:.2e}' if v else f'{k}=None' for k, v in self.suggestions().items()) + ')'
 
-# %% ../nbs/07_schedules.ipynb #c042
+# %% ../nbs/07_schedules.ipynb #c055
 @patch
 def plot(self:LRFind, ax=None):
     "Loss against rate, with the suggestions marked."
@@ -195,7 +195,7 @@ def plot(self:LRFind, ax=None):
     if ax.get_legend_handles_labels()[0]: ax.legend()
     return ax
 
-# %% ../nbs/07_schedules.ipynb #c043
+# %% ../nbs/07_schedules.ipynb #c056
 @patch
 def lr_find(self:Learner,
     start_lr:float=1e-7, end_lr:float=10., # Rates at both ends

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['as_probs', 'skm_metric']
 
-# %% ../nbs/04a_sklearn.ipynb #c002
+# %% ../nbs/04a_sklearn.ipynb #c003
 import difflib, inspect
 import torch
 from torch import Tensor
 from .metrics import _call_name, _scored
 
-# %% ../nbs/04a_sklearn.ipynb #c010
+# %% ../nbs/04a_sklearn.ipynb #c018
 def as_probs(
     inp:Tensor, # Logits or probabilities, [n, n_cls]
 )->Tensor: # Probabilities, float64 [n, n_cls] on the CPU: each row adds up to 1
@@ -21,13 +21,13 @@ def as_probs(
     if (inp >= 0).all() and ((total - 1).abs() < .01).all(): return inp/total
     return inp.softmax(1)
 
-# %% ../nbs/04a_sklearn.ipynb #c016
+# %% ../nbs/04a_sklearn.ipynb #c024
 _SKM_CLASS = ('accuracy_score balanced_accuracy_score cohen_kappa_score f1_score fbeta_score hamming_loss jaccard_score '
               'matthews_corrcoef precision_score recall_score zero_one_loss').split()
 _SKM_PROBS = ('average_precision_score brier_score_loss d2_brier_score d2_log_loss_score log_loss roc_auc_score '
               'top_k_accuracy_score').split()
 
-# %% ../nbs/04a_sklearn.ipynb #c017
+# %% ../nbs/04a_sklearn.ipynb #c025
 def skm_metric(
     name:str, # A scikit-learn classification score, e.g. 'matthews_corrcoef'
     **kw, # Its options, e.g. `beta=2` for 'fbeta_score'

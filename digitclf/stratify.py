@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['IterativeSplitter', 'StratifiedGroupSplitter', 'folds']
 
-# %% ../nbs/01a_stratify.ipynb #c002
+# %% ../nbs/01a_stratify.ipynb #c003
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from .labels import _factor, _few, encode_multi, make_vocab_multi, natural_key
 from .splits import StratifiedSplitter, _check, _check_share, _free, _groups, _listed, _mark, _need
 
-# %% ../nbs/01a_stratify.ipynb #c010
+# %% ../nbs/01a_stratify.ipynb #c014
 def _bits(table, col, delim, rows):
     "Which of the `rows` has which label, bool [n,n_cls], and the labels; a column of lists needs no delimiter."
     vals = table[col].iloc[rows]
@@ -28,7 +28,7 @@ def _bits(table, col, delim, rows):
     names = make_vocab_multi(vals, **kw)
     return encode_multi(vals, names, **kw), names
 
-# %% ../nbs/01a_stratify.ipynb #c017
+# %% ../nbs/01a_stratify.ipynb #c021
 def _deal(bits, shares, rng):
     "A fold for each row, [n]: tag by tag, the rarest first, each row to the fold that lacks the tag most, or else rows."
     n, k, left = len(bits), range(len(shares)), bits.sum(0)
@@ -46,7 +46,7 @@ def _deal(bits, shares, rng):
         left, room = left - bits[rows].sum(0), np.array(free)
     return fold
 
-# %% ../nbs/01a_stratify.ipynb #c019
+# %% ../nbs/01a_stratify.ipynb #c023
 @dataclass(frozen=True)
 class IterativeSplitter:
     "Hold back the same share of every tag where images have several, rare tags first; test rows stay test."
@@ -69,7 +69,7 @@ class IterativeSplitter:
         fold = self._folds(table, rows, [1 - self.valid_pct, self.valid_pct])
         return _mark(table, rows[fold == 1])
 
-# %% ../nbs/01a_stratify.ipynb #c030
+# %% ../nbs/01a_stratify.ipynb #c039
 def _exchange(share, pct, rng, width=300):
     "Mask [G] of groups whose `share` [G,n_cls], summed, is near `pct`: from a random set, the best exchange until none helps."
     n, order = len(share), rng.permutation(len(share))
@@ -87,7 +87,7 @@ def _exchange(share, pct, rng, width=300):
         if cost[i,j] > -1e-8: return took[:-1]
         took[out[i]], took[come[j]], took[nobody] = False, True, False
 
-# %% ../nbs/01a_stratify.ipynb #c031
+# %% ../nbs/01a_stratify.ipynb #c041
 @dataclass(frozen=True)
 class StratifiedGroupSplitter:
     "Hold back whole groups, chosen so that every label comes near its share; test rows stay test."
@@ -114,7 +114,7 @@ class StratifiedGroupSplitter:
         if missed: warnings.warn(f"{self.label} {_few(missed)} is on one side only: too few groups have it", stacklevel=2)
         return _mark(table, rows[took[codes]])
 
-# %% ../nbs/01a_stratify.ipynb #c040
+# %% ../nbs/01a_stratify.ipynb #c051
 @patch
 def _folds(self:StratifiedSplitter, table, rows, shares):
     _need(table, self.col)

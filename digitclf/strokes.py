@@ -6,18 +6,18 @@
 __all__ = ['CHINESE_NUMERALS', 'CHINESE_VALUES', 'stroke_table', 'curve_weights', 'ink_drops', 'Hand', 'writer_hand',
            'draw_character']
 
-# %% ../nbs/00b_strokes.ipynb #c002
+# %% ../nbs/00b_strokes.ipynb #c003
 import math
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-# %% ../nbs/00b_strokes.ipynb #c005
+# %% ../nbs/00b_strokes.ipynb #c006
 CHINESE_NUMERALS = list('零一二三四五六七八九十百千万亿') # in the order of their codes, from 1 on
 CHINESE_VALUES = [*range(11), 100, 1000, 10_000, 100_000_000] # what they mean
 
-# %% ../nbs/00b_strokes.ipynb #c009
+# %% ../nbs/00b_strokes.ipynb #c010
 _STROKES = dict(zip(CHINESE_NUMERALS, [
     '20,3 80,2|10,15 4,30|10,17 92,14 92,14 84,29|50,3 49,43|24,24 38,27|23,34 38,37|60,25 75,24|60,35 75,36|49,46 30,62 2,75|'
     '50,47 70,62 98,73|42,65 58,67|30,77 70,74 70,74 62,84 48,93|40,84 58,99',
@@ -38,7 +38,7 @@ _STROKES = dict(zip(CHINESE_NUMERALS, [
     '0,6 100,1|38,37 84,32 84,32 82,62 74,99 62,100 62,100 50,87|43,6 42,54 32,80 6,100',
     '35,0 26,28 0,54|22,32 22,100|46,17 87,13 87,13 60,44 42,76 46,99 62,98 99,98 100,72']))
 
-# %% ../nbs/00b_strokes.ipynb #c010
+# %% ../nbs/00b_strokes.ipynb #c011
 @lru_cache(None)
 def stroke_table(
 )->dict[str,list]: # Character → its forms; a form is a list of strokes, each float [points,2], x and y from 0 to 1
@@ -46,7 +46,7 @@ def stroke_table(
     def stroke(s): return np.array([[float(v)/100 for v in p.split(',')] for p in s.split(' ')])
     return {c: [[stroke(s) for s in form.split('|')] for form in t.split(';')] for c,t in _STROKES.items()}
 
-# %% ../nbs/00b_strokes.ipynb #c018
+# %% ../nbs/00b_strokes.ipynb #c019
 def curve_weights(
     pts:np.ndarray, # A stroke's points [p,2]; a point that comes twice is a corner
     n:int=None, # Points of the path in each piece; None: so many that neighbours are at most 0.012 of the box apart
@@ -62,7 +62,7 @@ def curve_weights(
         out.append((1-t)**2*a + 2*t*(1-t)*p + t*t*b)
     return np.vstack([*out, k[-1:]])
 
-# %% ../nbs/00b_strokes.ipynb #c022
+# %% ../nbs/00b_strokes.ipynb #c024
 @lru_cache(None)
 def _skeleton(char, form=0):
     "Distinct points [p,2] of a character and their strokes [p]; weights [m,p] of its path, with strokes [m] and places along them [m]."
@@ -76,7 +76,7 @@ def _skeleton(char, form=0):
     which = lambda parts: np.repeat(np.arange(len(parts)), [len(o) for o in parts])
     return np.vstack(pts), which(pts), w, which(ws), np.concatenate([np.linspace(0, 1, len(o)) for o in ws])
 
-# %% ../nbs/00b_strokes.ipynb #c027
+# %% ../nbs/00b_strokes.ipynb #c029
 def ink_drops(
     x:np.ndarray, y:np.ndarray, # Where each of n pens is at each of m steps, [n,m], in pixels
     ink:np.ndarray, # How much it leaves there, [n,m]
@@ -91,7 +91,7 @@ def ink_drops(
         flat = flat + np.bincount(at[ok], (ink*share)[ok], len(x)*side*side)
     return flat.reshape(-1, side, side)
 
-# %% ../nbs/00b_strokes.ipynb #c031
+# %% ../nbs/00b_strokes.ipynb #c033
 @dataclass(frozen=True)
 class Hand:
     "How one writer writes."
@@ -113,13 +113,13 @@ def writer_hand(
     return Hand((seed, writer), min(max(math.exp(.24*g[0]), .5), 1.7), math.exp(.08*g[1]), .1*g[2], .06+.05*g[3], 2*g[4], 2.6*g[5],
                 .52*math.exp(.14*g[6]))
 
-# %% ../nbs/00b_strokes.ipynb #c035
+# %% ../nbs/00b_strokes.ipynb #c037
 _PLACES = dict(zip(CHINESE_NUMERALS, [
     (32, 29.5, 19.5, 33.5), (34, 31.5, 14.7, 15), (34.5, 33.5, 21, 13.3), (32, 33, 22, 19.3), (33, 32, 18, 18.7), (34, 32, 21.5, 21),
     (31, 31, 17, 22), (34.5, 32.5, 19.5, 19.5), (37, 33, 20.5, 20), (32.5, 31.5, 19.5, 23), (33.5, 32.5, 17, 27), (33.5, 33.3, 13, 23.5),
     (30.5, 36, 19, 29), (33, 33.3, 14.5, 22), (32.5, 34, 23.5, 22.5)]))
 
-# %% ../nbs/00b_strokes.ipynb #c037
+# %% ../nbs/00b_strokes.ipynb #c039
 def _paths(char, hand, n, own, rng):
     "The pen's way, n times: x and y [n,m], and the stroke each step belongs to [m] with its place along it [m]."
     forms = stroke_table()[char]
@@ -136,7 +136,7 @@ def _paths(char, hand, n, own, rng):
     x, y = x - hand.slant*y, y - (hand.rise + .03*normal(size=(n, 1)))*x
     return x + x0 + hand.dx + 1.8*normal(size=(n, 1)), y + y0 + hand.dy + 3.1*normal(size=(n, 1)), of_step, along
 
-# %% ../nbs/00b_strokes.ipynb #c041
+# %% ../nbs/00b_strokes.ipynb #c043
 def draw_character(
     char:str, # One of `CHINESE_NUMERALS`
     hand:Hand, # Who writes

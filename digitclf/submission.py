@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['submission_labels', 'submission_table', 'check_submission']
 
-# %% ../nbs/09c_submission.ipynb #c002
+# %% ../nbs/09c_submission.ipynb #c003
 import os, tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ import pandas as pd
 from fastcore.basics import patch
 from .preds import Preds
 
-# %% ../nbs/09c_submission.ipynb #c015
+# %% ../nbs/09c_submission.ipynb #c016
 def _few(items, n=3):
     "The first few of a list, as text."
     return ', '.join(map(repr, items[:n])) + (f' and {len(items) - n:,} more' if len(items) > n else '')
@@ -28,7 +28,7 @@ def _written(vocab, names, multi):
         raise ValueError(f"class {_few(blank)} is empty or has a blank, which joins the labels of an image; pass names= with other texts")
     return said
 
-# %% ../nbs/09c_submission.ipynb #c016
+# %% ../nbs/09c_submission.ipynb #c017
 def submission_labels(
     preds:Preds, # For the images to submit, [n]
     thresh=None, # Several labels: another decision for now, as in `check_decision`; None takes that of `preds`
@@ -46,7 +46,7 @@ def submission_labels(
     if at_least: on |= preds.probs >= preds.probs.topk(at_least, 1).values[:,-1:]
     return [' '.join(s for s, b in zip(said, row) if b) for row in on.tolist()]
 
-# %% ../nbs/09c_submission.ipynb #c023
+# %% ../nbs/09c_submission.ipynb #c024
 def _read_ids(path, what):
     "A two-column CSV file, all text, '' for empty fields."
     path = Path(path)
@@ -63,7 +63,7 @@ def _two(df, what):
 
 def _sample(sample): return _two(sample, 'the sample') if isinstance(sample, pd.DataFrame) else _read_ids(sample, 'sample')
 
-# %% ../nbs/09c_submission.ipynb #c027
+# %% ../nbs/09c_submission.ipynb #c028
 def _compare_ids(have, want, what='the predictions'):
     "An error that names what `want`, the sample's ids, and `have` don't share."
     known, asked = set(have), set(want)
@@ -75,14 +75,14 @@ def _compare_ids(have, want, what='the predictions'):
     extra = f"; {len(extra):,} are unknown to it: {_few(extra)}" if extra else ''
     raise ValueError(f"{what} don't fit the sample{lost}{extra}{hint}")
 
-# %% ../nbs/09c_submission.ipynb #c030
+# %% ../nbs/09c_submission.ipynb #c031
 def _check_labels(df, allowed, multi, what, hint=''):
     "An error if a label of the second column is none of those allowed; an empty one is no label."
     for row, (i, text) in enumerate(df.itertuples(index=False, name=None), 1):
         bad = [o for o in (text.split() if multi else [text]) if o and o not in allowed]
         if bad: raise ValueError(f"{what}: row {row}, id {i!r}, has the label {bad[0]!r}, which is none of {_few(sorted(allowed), 6)}{hint}")
 
-# %% ../nbs/09c_submission.ipynb #c031
+# %% ../nbs/09c_submission.ipynb #c032
 def submission_table(
     preds:Preds, # For all images that are asked for, in any order
     sample=None, # The sample submission: a CSV file or a DataFrame, two columns; None takes the ids of `preds`, in their order
@@ -104,7 +104,7 @@ def submission_table(
                   "names for the classes, or blank the sample's labels if they mean nothing")
     return pd.DataFrame({sample.columns[0]: sample.iloc[:,0], sample.columns[1]: said[sample.iloc[:,0]].to_numpy()})
 
-# %% ../nbs/09c_submission.ipynb #c037
+# %% ../nbs/09c_submission.ipynb #c038
 def _may_write(path, header, sample):
     "An error if `path` holds something that a submission must not replace."
     if path.is_dir(): raise IsADirectoryError(f"{path} is a folder; name a file in it, such as {path/'submission.csv'}")
@@ -130,7 +130,7 @@ def _write_file(path, data):
     finally:
         if tmp is not None: Path(tmp).unlink(missing_ok=True)
 
-# %% ../nbs/09c_submission.ipynb #c038
+# %% ../nbs/09c_submission.ipynb #c039
 @patch
 def to_submission(self:Preds,
     path='submission.csv', # The file; a submission that is there is replaced
@@ -143,7 +143,7 @@ def to_submission(self:Preds,
     _write_file(path, df.to_csv(index=False, lineterminator='\n').encode())
     return path
 
-# %% ../nbs/09c_submission.ipynb #c047
+# %% ../nbs/09c_submission.ipynb #c049
 def check_submission(
     path, # The file
     sample, # The sample submission: a CSV file or a DataFrame

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['sample_figure', 'TensorBoardLog']
 
-# %% ../nbs/08b_tensorboard.ipynb #c002
+# %% ../nbs/08b_tensorboard.ipynb #c003
 from fastcore.basics import patch
 from .callbacks import _writable
 from .learner import _said
@@ -13,14 +13,14 @@ from .models import summary
 from .recorder import Callback
 from .store import show_images
 
-# %% ../nbs/08b_tensorboard.ipynb #c005
+# %% ../nbs/08b_tensorboard.ipynb #c006
 def _summary_writer():
     try: from torch.utils.tensorboard import SummaryWriter
     except ImportError as e:
         raise ImportError("TensorBoardLog needs tensorboard, which is not installed: pip install digitclf[tensorboard]") from e
     return SummaryWriter
 
-# %% ../nbs/08b_tensorboard.ipynb #c008
+# %% ../nbs/08b_tensorboard.ipynb #c009
 def sample_figure(
     learn, # Learner
     role:str='valid', # 'train', 'valid' or 'test'
@@ -36,7 +36,7 @@ def sample_figure(
     show_images(learn.dls.denorm(xb).cpu(), titles=texts, colors=colors, ncols=min(8, len(xb)), title=learn.dls.source, fig=fig)
     return fig
 
-# %% ../nbs/08b_tensorboard.ipynb #c014
+# %% ../nbs/08b_tensorboard.ipynb #c015
 class TensorBoardLog(Callback):
     "Losses, rates, metrics, a sample of predictions and the model's layers, for TensorBoard."
     order, watches = 75, True
@@ -47,6 +47,7 @@ class TensorBoardLog(Callback):
     ): self.folder, self.n_images = folder, n_images
 
     def before_fit(self, learn):
+        "Find out that it can be written, and begin with the model's layers."
         writer = _summary_writer()
         _writable(self.folder, 'TensorBoardLog')
         self.writer = writer(str(self.folder))
@@ -54,7 +55,6 @@ class TensorBoardLog(Callback):
         if learn.epoch == 0: self.writer.add_text('model', _indented(summary(learn)), 0)
 
     def before_train(self, learn): self.steps, self.seen = [], len(learn.recorder._steps)
-
     def after_batch(self, learn):
         if not learn.training: return
         lrs = {g['layer_group']: g['lr'] for g in learn.opt.param_groups}
@@ -67,7 +67,7 @@ class TensorBoardLog(Callback):
         if self.writer is not None: self.writer.close()
         self.writer = None
 
-# %% ../nbs/08b_tensorboard.ipynb #c016
+# %% ../nbs/08b_tensorboard.ipynb #c017
 @patch
 def write_steps(self:TensorBoardLog, learn):
     "Write the steps whose losses the recorder has pulled."
@@ -88,5 +88,5 @@ def after_epoch(self:TensorBoardLog, learn):
     if self.n_images: self.writer.add_figure('predictions', sample_figure(learn, role, self.n_images), learn.epoch)
     self.writer.flush()
 
-# %% ../nbs/08b_tensorboard.ipynb #c017
+# %% ../nbs/08b_tensorboard.ipynb #c018
 def _indented(o)->str: return '\n'.join('    ' + line for line in str(o).splitlines()) # Markdown for text as it is

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['threshold_curve', 'Tuned', 'tune_thresholds']
 
-# %% ../nbs/04e_thresholds.ipynb #c002
+# %% ../nbs/04e_thresholds.ipynb #c003
 import inspect
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from .metrics import Metric, _name_of
 from .multilabel import f1_multi, fbeta_multi, hamming_loss
 from .preds import _untied
 
-# %% ../nbs/04e_thresholds.ipynb #c012
+# %% ../nbs/04e_thresholds.ipynb #c017
 def _between(hi, lo):
     "A threshold `t` with `lo <= t < hi`, rounded to four digits where there is room."
     t = (hi + lo)/2
@@ -47,7 +47,7 @@ def _curve(probs, targs, unit):
     cut, ok = _cuts(x[:,None])
     return cut[ok], total[ok[:,0]]
 
-# %% ../nbs/04e_thresholds.ipynb #c013
+# %% ../nbs/04e_thresholds.ipynb #c018
 def _unit(metric):
     "What the search needs to know of a metric, and a function that scores bits."
     f = metric.func if isinstance(metric, Metric) else metric
@@ -75,7 +75,7 @@ def threshold_curve(
     t, s = _curve(*_known(preds), _unit(metric)[0])
     return pd.DataFrame(dict(thresh=t.numpy(), score=s.numpy()))
 
-# %% ../nbs/04e_thresholds.ipynb #c021
+# %% ../nbs/04e_thresholds.ipynb #c026
 def _line(j, bits, targs, order, hits, unit):
     "The score with label `j` predicted in the 0, 1, 2 … images where it is most probable, the other labels as they are: [n+1]."
     n, k = bits.shape
@@ -105,7 +105,7 @@ def _own(probs, targs, unit, start, sweeps=10):
         if not moved: break
     return t
 
-# %% ../nbs/04e_thresholds.ipynb #c035
+# %% ../nbs/04e_thresholds.ipynb #c043
 def _logit(t): return torch.logit(torch.as_tensor(t).double(), eps=1e-12)
 
 def _tune(probs, targs, unit, per_label, shrink):
@@ -120,7 +120,7 @@ def _tune(probs, targs, unit, per_label, shrink):
     mixed = torch.where(own == common, own, (w*_logit(own) + (1-w)*_logit(common)).sigmoid())
     return [float(f'{v:.5g}') for v in mixed.tolist()]
 
-# %% ../nbs/04e_thresholds.ipynb #c040
+# %% ../nbs/04e_thresholds.ipynb #c048
 def _deal(targs, folds, groups, seed):
     "The fold of each row, [n]."
     n, rng = len(targs), np.random.default_rng(seed)
@@ -142,7 +142,7 @@ def _deal(targs, folds, groups, seed):
         load[home[i]] += size[i]
     return home[code]
 
-# %% ../nbs/04e_thresholds.ipynb #c042
+# %% ../nbs/04e_thresholds.ipynb #c050
 @dataclass
 class Tuned:
     "A tuned decision, and what it is worth."
@@ -170,7 +170,7 @@ class Tuned:
         return (f"Tuned({decision_text(self.decision)}: {self.metric} {self.honest:.4f} by {self.folds} folds of {self.n} rows, "
                 f"{self.score:.4f} on the rows that tuned it; untuned: {best})")
 
-# %% ../nbs/04e_thresholds.ipynb #c043
+# %% ../nbs/04e_thresholds.ipynb #c051
 @patch
 def thresholds(self:Tuned)->pd.DataFrame: # A row for each label
     "Each label's threshold, and how far it wandered from fold to fold."
@@ -178,7 +178,7 @@ def thresholds(self:Tuned)->pd.DataFrame: # A row for each label
     return pd.DataFrame(dict(thresh=np.broadcast_to(self.decision, len(self.vocab)), lowest=each.min(0), highest=each.max(0)),
                         index=pd.Index(self.vocab, name='label'))
 
-# %% ../nbs/04e_thresholds.ipynb #c044
+# %% ../nbs/04e_thresholds.ipynb #c052
 def tune_thresholds(
     preds, # `Preds` with several labels per image, and targets: of the validation set, never of the test set
     metric, # A multi-label metric, or a `partial` of one that sets its options

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/06c_tuning.ipynb #c002
+# %% ../nbs/06c_tuning.ipynb #c003
 import warnings
 from dataclasses import replace
 import pandas as pd
@@ -14,7 +14,7 @@ from .calibration import calibration_scores, fit_temperature, scale_decision, sc
 from .learner import Learner, _pictures
 from .thresholds import Tuned, tune_thresholds as _tune
 
-# %% ../nbs/06c_tuning.ipynb #c016
+# %% ../nbs/06c_tuning.ipynb #c017
 def _check_role(role, what):
     if role == 'train': raise ValueError(f"{what} on 'train': the model learned from these rows and is surer of them than of any others; take 'valid'")
     if role == 'test': warnings.warn(f"{what} on the test set: its score says nothing about new data from now on; take 'valid'", stacklevel=3)
@@ -26,7 +26,7 @@ def _groups(learn, role):
     groups = table['group'].iloc[rows.numpy()]
     return [f'row {i}, alone' if pd.isna(g) else g for i, g in enumerate(groups)] if groups.notna().any() else None
 
-# %% ../nbs/06c_tuning.ipynb #c017
+# %% ../nbs/06c_tuning.ipynb #c018
 @patch
 def tune_thresholds(self:Learner,
     metric, # A multi-label metric, or a `partial` of one that sets its options
@@ -40,7 +40,7 @@ def tune_thresholds(self:Learner,
     self.decision = tuned.decision
     return tuned
 
-# %% ../nbs/06c_tuning.ipynb #c030
+# %% ../nbs/06c_tuning.ipynb #c032
 @patch
 def calibrate(self:Learner,
     role:str='valid', # Rows to fit it on: never 'train'

@@ -6,7 +6,7 @@
 __all__ = ['imagenet_stats', 'cnn_learner', 'create_cnn', 'VisionLearner', 'vision_learner', 'FeatureStore', 'FeatureBatches',
            'FeatureLoaders']
 
-# %% ../nbs/07b_vision.ipynb #c002
+# %% ../nbs/07b_vision.ipynb #c003
 import torch
 from fastcore.basics import patch
 from .bodies import AvgMaxPool, VisionNet, feature_shape, load_body
@@ -14,7 +14,7 @@ from .data import Batches, DataLoaders, _gen
 from .learner import Learner
 from .models import create_model
 
-# %% ../nbs/07b_vision.ipynb #c007
+# %% ../nbs/07b_vision.ipynb #c008
 imagenet_stats = [.485, .456, .406], [.229, .224, .225] # mean and std of red, green and blue over ImageNet, pixels in [0, 1]
 
 class VisionLearner(Learner):
@@ -25,7 +25,7 @@ def _check_size(body, n_in, size):
     except Exception as e: raise ValueError(f"{body.name!r} can't take pictures of {size[0]}×{size[1]} ({str(e).splitlines()[0]}); "
                                             "make the data with a larger size, or take another body") from e
 
-# %% ../nbs/07b_vision.ipynb #c008
+# %% ../nbs/07b_vision.ipynb #c009
 def vision_learner(
     dls, # `DataLoaders`
     arch, # A body, as in `create_body`: its name, or torchvision's function of that name
@@ -52,7 +52,7 @@ def vision_learner(
 
 cnn_learner = create_cnn = vision_learner # its names in earlier fastai
 
-# %% ../nbs/07b_vision.ipynb #c026
+# %% ../nbs/07b_vision.ipynb #c032
 class FeatureStore:
     "What a body makes of the pictures of one role; `store[rows]` still gives the pictures."
     def __init__(self,
@@ -73,7 +73,7 @@ def _features(model, dl, views, device):
         with torch.inference_mode(): out.append(torch.cat([model.features(xb if v == 0 else dl.augment(xb, gen)).float() for xb, _ in plain]))
     return torch.stack(out).clone()
 
-# %% ../nbs/07b_vision.ipynb #c028
+# %% ../nbs/07b_vision.ipynb #c034
 class FeatureBatches(Batches):
     "Batches of precomputed features: `(features [B,2nf], targets)`."
     def __iter__(self):
@@ -84,7 +84,7 @@ class FeatureBatches(Batches):
             view = torch.randint(1, len(data), idx.shape, generator=gen) if self.shuffle and len(data) > 1 else torch.zeros_like(idx)
             yield data[view, idx], self.targs[idx].to(self.device)
 
-# %% ../nbs/07b_vision.ipynb #c029
+# %% ../nbs/07b_vision.ipynb #c035
 class FeatureLoaders(DataLoaders):
     "The loaders of features, in place of the loaders of pictures they come from; those of the test role are made when asked for."
     def __init__(self,
@@ -104,6 +104,7 @@ class FeatureLoaders(DataLoaders):
 
     @property
     def test(self):
+        "The test role's features, made when first asked for."
         if self._test is None: self._test = self._make(self.images.test, 0)
         return self._test
     @test.setter
@@ -111,7 +112,7 @@ class FeatureLoaders(DataLoaders):
     def one_batch(self, role='train'): "Of pictures."; return self.images.one_batch(role)
     def some(self, role='valid', n=16): "Of pictures."; return self.images.some(role, n)
 
-# %% ../nbs/07b_vision.ipynb #c032
+# %% ../nbs/07b_vision.ipynb #c038
 def _precompute_check(learn, views):
     dls, model = learn.dls, learn.model
     if not isinstance(model, VisionNet) or not isinstance(model.head[0], AvgMaxPool):
@@ -121,7 +122,7 @@ def _precompute_check(learn, views):
     if not isinstance(views, int) or views < 0 or views and dls.train.augment is None:
         raise ValueError(f"views={views!r}: " + ("a whole number, 0 or more" if not isinstance(views, int) or views < 0 else "the training data has no augmentation to draw views from; make it with augment="))
 
-# %% ../nbs/07b_vision.ipynb #c033
+# %% ../nbs/07b_vision.ipynb #c039
 @patch(as_prop=True)
 def precomputed(self:VisionLearner)->bool: "Does the head train on stored features?"; return isinstance(self.dls, FeatureLoaders)
 
@@ -142,7 +143,7 @@ def precompute(self:VisionLearner,
     self.dls = FeatureLoaders(self.dls, self.model, views)
     return self
 
-# %% ../nbs/07b_vision.ipynb #c034
+# %% ../nbs/07b_vision.ipynb #c040
 @patch
 def freeze_to(self:VisionLearner, n:int):
     "As in `Learner`; where a part of the body is to learn, back to pictures."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['save_tensors', 'load_tensors', 'tensor_shapes', 'misfit', 'load_weights']
 
-# %% ../nbs/05b_weights.ipynb #c002
+# %% ../nbs/05b_weights.ipynb #c003
 import json, os, tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-# %% ../nbs/05b_weights.ipynb #c017
+# %% ../nbs/05b_weights.ipynb #c018
 def save_tensors(
     path, # Final name
     tensors:dict, # Name → tensor
@@ -37,7 +37,7 @@ def save_tensors(
         if tmp is not None: Path(tmp).unlink(missing_ok=True)
     return path
 
-# %% ../nbs/05b_weights.ipynb #c024
+# %% ../nbs/05b_weights.ipynb #c025
 def _hint(path):
     "What a file that is no safetensors file seems to be."
     with open(path, 'rb') as f: head = f.read(4)
@@ -60,7 +60,7 @@ def _opened(path):
     except (SafetensorError, ValueError, RecursionError) as e:
         raise ValueError(f"{path} is damaged, or no safetensors file: {e}{_hint(path)}") from e
 
-# %% ../nbs/05b_weights.ipynb #c025
+# %% ../nbs/05b_weights.ipynb #c026
 def load_tensors(
     path, # A file that `save_tensors` wrote
 )->tuple: # Name → tensor, on the CPU; and the `meta`
@@ -73,7 +73,7 @@ def tensor_shapes(
     "Read the header alone."
     with _opened(path) as (f, meta): return {k: tuple(f.get_slice(k).get_shape()) for k in f.keys()}, meta
 
-# %% ../nbs/05b_weights.ipynb #c034
+# %% ../nbs/05b_weights.ipynb #c036
 def _few(names): return ', '.join(names[:3]) + (f', … ({len(names)} in all)' if len(names) > 3 else '')
 
 def _kind(t): return 'floats' if t.is_floating_point() else str(t.dtype).removeprefix('torch.')
