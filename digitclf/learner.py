@@ -262,8 +262,8 @@ def _seen(learn, role, dl):
     "Did the model learn from these rows? The role says so, or for another loader its pictures; None: not known."
     if dl is None: return role == 'train'
     train = vars(learn.dls).get('train')
-    (store, rows), (known, learnt) = _pictures(dl), _pictures(train)
-    return True if dl is train else None if store is None or store is not known else bool(torch.isin(rows, learnt).any())
+    (store, rows), (known, taught) = _pictures(dl), _pictures(train)
+    return True if dl is train else None if store is None or store is not known else bool(torch.isin(rows, taught).any())
 
 class _Images:
     "Pixels of a loader's rows on demand: `images[positions]` → uint8 [k,C,H,W]."
