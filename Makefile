@@ -8,10 +8,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export DIGITCLF_CHINESE ?= $(wildcard ../shared/data/chinese-mnist.zip)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test check lab walkthroughs bench seeds recipe transfer chinese readme clean
+.PHONY: help setup train test check lab docs docs-serve docs-test walkthroughs bench seeds recipe transfer chinese readme clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 setup: $(READY) ## make .venv with the package and all that it needs (5 GB, minutes; once)
 
@@ -27,14 +27,26 @@ $(READY): settings.ini setup.py
 train: $(READY) ## train the default net on MNIST and write runs/mnist/report.html
 	$(BIN)/digitclf_train --data mnist --out runs/mnist
 
-test: $(READY) ## run every test: the notebooks, the project's files, the commands
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 2 --dist worksteal tests
+test: $(READY) ## run the tests: the notebooks, the project's files, the commands
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 2 --dist worksteal --ignore tests/test_site.py --ignore tests/test_lab.py tests
 
 check: $(READY) ## the quick part of the tests: notebooks and modules agree, notebooks are clean, imports work
 	$(BIN)/python -m pytest -q tests/test_project.py
 
 lab: $(READY) ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab nbs
+
+docs: $(READY) ## build the documentation's site in _docs (trains the two nets of its drawing page, once)
+	$(BIN)/python tools/live.py runs/live
+	$(BIN)/python tools/docs.py
+
+docs-serve: ## show the site that `make docs` built
+	@test -f _docs/index.html || { echo "there is no site yet: make docs"; exit 1; }
+	@echo "http://127.0.0.1:3000 (Ctrl-C ends it)"
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _docs 3000 2> /dev/null
+
+docs-test: docs ## build the site, then read it and JupyterLab in a real browser (Debian: apt install chromium chromium-driver)
+	$(BIN)/python -m pytest -q -rs tests/test_site.py tests/test_lab.py
 
 walkthroughs: $(READY) ## re-run the walkthroughs in full and store their outputs (DIGITCLF_CHINESE=… names the archive of Chinese MNIST)
 	$(BIN)/python tools/run_notebooks.py nbs/2*.ipynb nbs/3*.ipynb
@@ -58,4 +70,4 @@ readme: $(READY) ## make README.md from nbs/index.ipynb
 	$(BIN)/python tools/make_readme.py
 
 clean: ## remove what was built (not .venv, not runs)
-	rm -rf build dist *.egg-info _proc _docs .pytest_cache
+	rm -rf build dist *.egg-info _proc _docs _docs.new _docs.old .pytest_cache

@@ -1,9 +1,9 @@
-"The page Draw: its script's arithmetic is the notebook's, number by number, and its cards have what the script looks for."
-import json, re, shutil, subprocess
+"The page Draw: its script's arithmetic is the notebook's, number by number, its cards have what the script looks for, its nets come whole or not at all."
+import json, os, re, shutil, subprocess, sys
 from pathlib import Path
 import numpy as np, pytest
 from digitclf.draw import PLACING, centre, ink, prepare, sample_strokes
-from digitclf.sources import digits_sample
+from digitclf.sources import SOURCES, data_home, digits_sample, mnist
 
 nbs = Path(__file__).resolve().parent.parent/'nbs'
 node = shutil.which('node')
@@ -54,6 +54,19 @@ def test_script_centres_as_the_notebook():
     for box, side in (20, 28), (26, 64), (28, 28), (1, 5):
         same([centre(p, box, side) for p in pics], in_node(f'data[0].map(p => d.centre(p, data[1], data[2])){OUT}', [[js(p) for p in pics], box, side]))
 
+@pytest.mark.skipif(not all((Path(os.environ.get('DIGITCLF_HOME') or data_home())/'mnist'/f.name).is_file() for f in SOURCES['mnist'].files),
+                    reason='MNIST is not in the cache, and tests fetch nothing')
+def test_mnist_is_as_the_page_says():
+    "20 pixels, and the centre of mass below and right of the middle; so centring changes nothing in MNIST itself."
+    pics = mnist()[0][:3000].astype(float)
+    sides = [max(np.ptp(np.flatnonzero(p.any(d))) + 1 for d in (0, 1)) for p in pics]
+    assert sides.count(20) == 2999
+    for d in 1, 2:
+        middle = (pics.sum(3 - d)*(np.arange(28) + .5)).sum(1)/pics.sum((1, 2))
+        assert ((middle >= 14) & (middle < 15)).all()
+    full = [p for p, n in zip(pics[:300], sides) if n == 20 and (p > .1*p.max()).any(0).sum() == p.any(0).sum() and (p > .1*p.max()).any(1).sum() == p.any(1).sum()]
+    assert len(full) > 100 and all(abs(centre(p) - p).max() < 1e-9 for p in full)
+
 def test_size_and_place_do_not_matter():
     for kind, placing in PLACING.items():
         for label, strokes in sample_strokes(kind).items():
@@ -70,3 +83,25 @@ def test_cards_have_what_the_script_looks_for():
     assert set(re.findall(r'data-do="(\w+)"', html)) == {'clear', 'undo', 'demo'} and all(re.search(rf'^  (async )?{n}\(', script, re.M) for n in ('clear', 'undo', 'demo'))
     assert html.count('make docs') == 2 and html.count('src="draw/draw.js"') == 2
     assert not re.search(r'https?://', html + script + (nbs/'draw'/'draw.css').read_text(encoding='utf-8')), 'something would be fetched from elsewhere'
+
+# ---- tools/live.py, without a network ----
+
+def live(tmp_path, npm):
+    "Run the tool where `npm` is this shell script, or isn't there; the folder it was to fill holds something of its own."
+    if npm is not None:
+        (tmp_path/'npm').write_text(f'#!/bin/sh\n{npm}\n')
+        (tmp_path/'npm').chmod(0o755)
+    out = tmp_path/'live'
+    out.mkdir()
+    (out/'mine.txt').write_text('mine')
+    done = subprocess.run([sys.executable, str(nbs.parent/'tools'/'live.py'), str(out)], env={**os.environ, 'PATH': f'{tmp_path}', 'DIGITCLF_HOME': str(tmp_path/'home')},
+                          capture_output=True, text=True)
+    assert [p.name for p in out.iterdir()] == ['mine.txt'] and 'Traceback' not in done.stderr
+    return done.returncode, done.stderr
+
+@pytest.mark.skipif(os.name == 'nt', reason='the stand-in for npm is a shell script')
+@pytest.mark.parametrize('npm,why', [(None, 'not on PATH'), ('echo "npm error network is down" >&2; exit 1', 'could not fetch onnxruntime-web.*network is down'),
+                                     ('echo something else > onnxruntime-web.tgz', 'not the package we know')], ids=['none', 'offline', 'another'])
+def test_live_without_its_runtime(tmp_path, npm, why):
+    code, said = live(tmp_path, npm)
+    assert code == 1 and re.search(why, said) and 'Nothing was written' in said

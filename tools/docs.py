@@ -10,7 +10,8 @@ import nbformat, yaml
 
 root = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(root/'tools'))
-src, out, proc = root/'build'/'site', root/'_docs', root/'_proc'
+proc, src, made, out = root/'_proc', root/'build'/'site', root/'build'/'html', root/'_docs'
+live = root/'runs'/'live' # from tools/live.py
 
 def description():
     "The site as `_quarto.yml` describes it."
@@ -32,7 +33,7 @@ def address(name):
 
 # --- one dialect into the other -------------------------------------------------------------------------------------
 
-CALLOUT = re.compile(r'^::: *\{\.callout-(note|tip|warning|important|caution)([^}]*)\}\s*\n(.*?)^:::\s*$', re.M | re.S)
+CALLOUT = re.compile(r'^::: *\{\.callout-(note|tip|warning|important|caution)([^}]*)\}\s*\n(.*?)^:::[ \t]*$', re.M | re.S)
 
 def callout(m):
     "Quarto's callout as MyST's admonition."
@@ -93,7 +94,10 @@ def in_order(cells):
         while j < len(cells) and (told(cells[j]) or shown(cells[j]) and not any(map(shown, cells[i:j]))): j += 1
         if j > i + 1:
             code = [c for c in cells[i:j] if shown(c)]
-            where = lambda c: code[0].source.find(f"def {re.search(r'show_doc[(](?:.*[.])?([^.)]+)[)]', c.source)[1]}") if code else 0
+            def where(c):
+                name = re.search(r'show_doc[(](?:.*[.])?([^.)]+)[)]', c.source)[1]
+                found = re.search(rf'^ *(?:async def|def|class) {name}\b', code[0].source, re.M) if code else None
+                return found.start() if found else 0
             cells[i:j] = sorted([c for c in cells[i:j] if told(c)], key=where) + code
         i = max(j, i + 1)
     return cells
@@ -166,7 +170,7 @@ def sources():
     files = [n for _, names in sections(site['sidebar']['contents']) for n in names]
     pages = {n: f'{address(n)}.ipynb' for n in files} | {f'{address(n)}.ipynb': f'{address(n)}.ipynb' for n in files}
     double = sorted({n for n in files if sum(address(m) == address(n) for m in files) > 1})
-    if double and not os.environ.get('DOUBLE_OK'): raise SystemExit(f'these pages would have the same address: {double}; rename one (numbers do not count)')
+    if double: raise SystemExit(f'these pages would have the same address: {double}; rename one (numbers do not count)')
     missing = sorted({p.name for p in (root/'nbs').glob('*.ipynb')} ^ set(files))
     if missing: raise SystemExit(f'in _quarto.yml or in nbs/, but not in both: {missing}')
     parts = [(caption, [address(n) for n in names if n != 'index.ipynb']) for caption, names in sections(site['sidebar']['contents'])]
@@ -175,9 +179,9 @@ def sources():
     for n in files:
         wanted.add(src/pages[n])
         keep(src/pages[n], page(proc/n, pages, info))
-    for folder in ('images', 'draw'):
-        for f in sorted((root/'nbs'/folder).rglob('*')) if (root/'nbs'/folder).is_dir() else []:
-            if f.is_file(): keep(src/folder/f.name, f.read_bytes()); wanted.add(src/folder/f.name)
+    for f in sorted((root/'nbs'/'images').glob('*.*')):
+        keep(src/'images'/f.name, f.read_bytes())
+        wanted.add(src/'images'/f.name)
     for f in src.rglob('*'):
         if f.is_file() and f not in wanted: f.unlink()
     return files
@@ -191,6 +195,23 @@ def formulas(to):
     for name, data in npm_package(*KATEX, ['dist/katex.min.css', 'dist/fonts']).items():
         if not name.endswith(('.ttf', '.woff')): keep(to/Path(name).relative_to('dist'), data)
 
+def beside(to):
+    "What goes into the site as it is: the notebooks, and what the drawing page needs."
+    shutil.rmtree(to, ignore_errors=True)
+    shutil.copytree(root/'nbs', to/'notebooks', ignore=lambda d, names: [n for n in names if not n.endswith('.ipynb')])
+    shutil.copytree(root/'nbs'/'draw', to/'draw')
+    if (live/'models.json').is_file(): shutil.copytree(live, to/'draw', dirs_exist_ok=True)
+
+def place():
+    "Put the built site in its place at once: `_docs` is never half a site."
+    new, old = out.with_name('_docs.new'), out.with_name('_docs.old')
+    for folder in (new, old): shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(made, new, ignore=shutil.ignore_patterns('.buildinfo', '_sources', 'objects.inv.bak'))
+    (new/'.nojekyll').touch()
+    if out.exists(): out.rename(old)
+    new.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
 def build(fresh=False):
     "Notebooks to `_proc`, `_proc` to `build/site`, that to `_docs`."
     from nbdev.serve import proc_nbs
@@ -203,9 +224,10 @@ def build(fresh=False):
     proc_nbs(force=proc.is_dir() and proc.stat().st_mtime < ours)
     names = sources()
     formulas(root/'build'/'static'/'katex')
-    shutil.copytree(root/'nbs', root/'build'/'extra'/'notebooks', dirs_exist_ok=True, ignore=lambda d, ns: [n for n in ns if not n.endswith('.ipynb')])
-    failed = sphinx(['-b', 'html', '-c', str(root/'tools'/'site'), '-d', str(root/'build'/'doctrees'), '-j', 'auto', '-W', '--keep-going', '-q', str(src), str(out)])
+    beside(root/'build'/'extra')
+    failed = sphinx(['-b', 'html', '-c', str(root/'tools'/'site'), '-d', str(root/'build'/'doctrees'), '-j', 'auto', '-W', '--keep-going', '-q', str(src), str(made)])
     if failed: raise SystemExit('the site has the faults that are listed above')
+    place()
     print(f'{len(names)} pages in {out}: open {out}/index.html, or `make docs-serve`')
 
 if __name__ == '__main__':

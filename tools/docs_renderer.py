@@ -1,17 +1,30 @@
 "How the site shows a symbol: its name, a link to its source, its signature, what it does, its docments as a table; for a class its methods, too."
 import ast, inspect, re
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from fastcore.docments import docments
 from nbdev.config import get_config
+from nbdev.doclinks import patch_name
 
 EMPTY, HEAD = inspect.Parameter.empty, ('argument', 'type', 'default', 'meaning')
 
-def source(fn):
-    "Where the code of a function or class is read, line and all."
-    cfg = get_config()
-    fn = fn if isinstance(fn, type) else inspect.unwrap(fn)
-    return f"{cfg.git_url}/blob/{cfg.branch}/{'/'.join(fn.__module__.split('.'))}.py#L{inspect.getsourcelines(fn)[1]}"
+DEFS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
+@cache
+def lines(mod):
+    "Line of each definition in a module's file, by qualified name, decorators included; a patched method by its class's name."
+    tree = ast.parse(Path(import_module(mod).__file__).read_text(encoding='utf-8'))
+    first = lambda o: min([o.lineno, *(d.lineno for d in o.decorator_list)])
+    found = {patch_name(o): first(o) for o in tree.body if isinstance(o, DEFS)}
+    return found | {f'{c.name}.{o.name}': first(o) for c in tree.body if isinstance(c, ast.ClassDef) for o in c.body if isinstance(o, DEFS)}
+
+def source(mod, name):
+    "Where the code of a symbol is read."
+    cfg = get_config()
+    return f"{cfg.git_url}/blob/{cfg.branch}/{mod.replace('.', '/')}.py#L{lines(mod)[name]}"
+
+@cache
 def modules():
     "Module by the qualified name of what it defines, patched methods included."
     lib = get_config().lib_name
@@ -99,7 +112,7 @@ class Renderer:
         fn = inspect.unwrap(fn) if not isinstance(fn, type) else fn
         code = getattr(fn, '__func__', fn)
         parts = ['---'] if level <= 3 else []
-        parts.append(f'[source]({source(code)}){{.source-link}}')
+        parts.append(f'[source]({source(self.mod, name)}){{.source-link}}')
         parts.append('#'*level + f' {name}')
         sig = None
         try: sig = inspect.signature(fn)

@@ -8,7 +8,7 @@ import docs, docs_renderer
 site = docs.description()['website']
 project = site['title']
 author, project_copyright = 'The digitclf founders', '2026, the digitclf founders'
-extensions = ['myst_nb', 'sphinx_copybutton', 'sphinxcontrib.katex', 'sphinx_design']
+extensions = ['myst_nb', 'sphinx_copybutton', 'sphinxcontrib.katex']
 
 nb_execution_mode = 'off'
 nb_merge_streams = True
