@@ -19,7 +19,7 @@ from torch import Tensor
 
 from .store import show_images
 
-# %% ../nbs/02_augment.ipynb #c024
+# %% ../nbs/02_augment.ipynb #c023
 def affine_matrices(
     size:tuple, # Height and width of the picture in pixels, (H, W)
     rotate:Tensor|float=0., # Degrees counterclockwise, a number or [B]
@@ -45,7 +45,7 @@ def affine_matrices(
     back = -2*(m*torch.stack([dx,dy], -1)[:,None]).sum(-1, keepdim=True)
     return torch.cat([m,back], -1)
 
-# %% ../nbs/02_augment.ipynb #c029
+# %% ../nbs/02_augment.ipynb #c028
 def affine_points(
     mats:Tensor, # Maps from `affine_matrices`, [B,2,3]
     size:tuple, # Height and width, (H, W)
@@ -57,7 +57,7 @@ def affine_points(
     rows = mats[:,:,1,None]*ys + mats[:,:,2,None]
     return (cols[:,:,None] + rows[...,None]).permute(0,2,3,1)
 
-# %% ../nbs/02_augment.ipynb #c032
+# %% ../nbs/02_augment.ipynb #c031
 PADS = ('zeros','border','reflection')
 
 def _channel_fill(fill, xb):
@@ -66,7 +66,7 @@ def _channel_fill(fill, xb):
     raise ValueError(f"fill has {len(f)} values but the batch {tuple(xb.shape)} has {xb.shape[1]} channels; "
                      "give one number, or one per channel")
 
-# %% ../nbs/02_augment.ipynb #c033
+# %% ../nbs/02_augment.ipynb #c032
 def warp(
     xb:Tensor, # Float batch, [B,C,H,W]
     mats:Tensor, # Maps from `affine_matrices`, [B,2,3], or [1,2,3] for all pictures alike
@@ -82,7 +82,7 @@ def warp(
     else: x = sample(x)
     return x.to(xb.dtype)
 
-# %% ../nbs/02_augment.ipynb #c045
+# %% ../nbs/02_augment.ipynb #c044
 def dihedral(
     xb:Tensor, # Pictures, [...,H,W]; square where `k` is 4 or more
     k:int, # Which view, 0 to 7: bit 4 swaps rows and columns, then bit 2 mirrors top-bottom, bit 1 left-right
@@ -96,11 +96,11 @@ def dihedral(
         xb = xb.transpose(-1,-2)
     return xb.flip([d for bit,d in ((2,-2),(1,-1)) if k&bit])
 
-# %% ../nbs/02_augment.ipynb #c055
+# %% ../nbs/02_augment.ipynb #c054
 def _check(ok, name, got, want):
     if not ok: raise ValueError(f"Augment: {name}={got!r} makes no sense; {want}")
 
-# %% ../nbs/02_augment.ipynb #c056
+# %% ../nbs/02_augment.ipynb #c055
 @dataclass(frozen=True)
 class Augment:
     "Random moves and light for a batch, `aug(xb, gen)`: drawn per picture, computed per batch."
@@ -129,7 +129,7 @@ class Augment:
         _check(isinstance(z,tuple) and len(z)==2 and 0<z[0]<=z[1]<math.inf, 'zoom', z, "give (smallest, largest), both above 0")
         _check(self.pad in PADS, 'pad', self.pad, f"pick one of {PADS}")
 
-# %% ../nbs/02_augment.ipynb #c060
+# %% ../nbs/02_augment.ipynb #c059
 @patch
 def params(self:Augment,
     n:int, # Pictures in the batch
@@ -146,7 +146,7 @@ def params(self:Augment,
         shift_y=self.shift*sym[4], shear=self.shear*sym[5], view=(u[6]*8).long()&bits,
         scale=1+self.contrast*sym[7], light=self.brightness*sym[8])
 
-# %% ../nbs/02_augment.ipynb #c065
+# %% ../nbs/02_augment.ipynb #c064
 @patch
 def __call__(self:Augment,
     xb:Tensor, # Normalised float batch, [B,C,H,W]
@@ -164,7 +164,7 @@ def __call__(self:Augment,
     if self.contrast or self.brightness: xb = xb*scale[:,None,None,None] + light[:,None,None,None]
     return xb
 
-# %% ../nbs/02_augment.ipynb #c066
+# %% ../nbs/02_augment.ipynb #c065
 @patch
 def _moves(self:Augment):
     "Does it move pixels at all, or only change the light?"
@@ -176,7 +176,7 @@ def _outside(self:Augment):
     raise ValueError("Augment: pad='zeros' must know the value of black in this batch, or it would paint grey; call "
         "aug.with_fill((0-mean)/std), use fill=0. for pixels that are not normalised, or pad='border'")
 
-# %% ../nbs/02_augment.ipynb #c070
+# %% ../nbs/02_augment.ipynb #c069
 @patch
 def with_fill(self:Augment,
     fill:float|tuple, # The value of black after normalising, (0-mean)/std: one number, or one per channel
@@ -184,13 +184,13 @@ def with_fill(self:Augment,
     "Tell it what black is, unless it has been told."
     return self if self.fill is not None else replace(self, fill=fill)
 
-# %% ../nbs/02_augment.ipynb #c083
+# %% ../nbs/02_augment.ipynb #c082
 @patch
 def spec(self:Augment)->dict:
     "Everything it was made with, as plain JSON: `Augment(**aug.spec())` makes it again."
     return {k:list(v) if isinstance(v,tuple) else v for k,v in asdict(self).items()}
 
-# %% ../nbs/02_augment.ipynb #c086
+# %% ../nbs/02_augment.ipynb #c085
 def show_augs(
     images:Tensor, # uint8 pictures [N,C,H,W], or floats in [0,1]
     aug, # Any `aug(xb, gen)`
@@ -205,7 +205,7 @@ def show_augs(
     grid = torch.stack([x] + [aug(x,gen) for _ in range(n)], 1)
     return show_images(grid.flatten(0,1).clamp(0,1), ncols=n+1, **kw)
 
-# %% ../nbs/02_augment.ipynb #c098
+# %% ../nbs/02_augment.ipynb #c097
 _WRITING = dict(rotate=10., zoom=(.9,1.1), shift=.08, shear=8.)
 SUBJECTS = {
     'digits': _WRITING,
@@ -213,7 +213,7 @@ SUBJECTS = {
     'satellite': dict(rotate=10., zoom=(1.,1.1), shift=.05, shear=0., dihedral=True, pad='reflection', brightness=.2, contrast=.1),
     'photo': dict(rotate=10., zoom=(1.,1.2), shift=.05, shear=0., flip=True, pad='reflection', brightness=.2, contrast=.2)}
 
-# %% ../nbs/02_augment.ipynb #c099
+# %% ../nbs/02_augment.ipynb #c098
 def _pick(name, known, what):
     if name in known: return name
     close = get_close_matches(str(name), known, 1)
@@ -232,7 +232,7 @@ def augment_for(
                          f"(if your signs really have no left and right, build Augment({turned[0]}=True) yourself)")
     return Augment(**base | overrides)
 
-# %% ../nbs/02_augment.ipynb #c107
+# %% ../nbs/02_augment.ipynb #c106
 def move(
     xb:Tensor, # Float batch, [B,C,H,W]
     pad:str='border', # Outside the picture: see `warp`
@@ -241,7 +241,7 @@ def move(
     "Move all pictures of a batch alike."
     return warp(xb, affine_matrices(xb.shape[-2:], **how).to(xb.device), pad)
 
-# %% ../nbs/02_augment.ipynb #c108
+# %% ../nbs/02_augment.ipynb #c107
 _NUDGES = [partial(move, **how) for how in (dict(rotate=7.), dict(rotate=-7.),
     dict(shift_x=.04), dict(shift_x=-.04), dict(shift_y=.04), dict(shift_y=-.04))]
 

@@ -77,7 +77,7 @@ def create_body(
 # %% ../nbs/05c_bodies.ipynb #c027
 class AvgMaxPool(nn.Module):
     "Mean and maximum of each channel, side by side: [B,C,H,W] to [B,2C]."
-    def forward(self, x:Tensor)->Tensor: return torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
+    def forward(self, x:Tensor)->Tensor: "The means first."; return torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
 
 # %% ../nbs/05c_bodies.ipynb #c031
 def create_head(
@@ -122,8 +122,8 @@ class VisionNet(nn.Sequential):
     ):
         super().__init__(OrderedDict(body=body, head=head))
 
-    def features(self, x:Tensor)->Tensor: "Pooled output of the body, [B,2nf]."; return self.head[0](self.body(x))
-    def forward(self, x:Tensor)->Tensor: return self.head[1:](self.features(x) if x.ndim == 4 else x)
+    def features(self, x:Tensor)->Tensor: "Pooled output of the body for pictures [B,C,H,W]: [B,2nf]."; return self.head[0](self.body(x))
+    def forward(self, x:Tensor)->Tensor: "Scores [B,n_out]."; return self.head[1:](self.features(x) if x.ndim == 4 else x)
     def layer_groups(self)->list: "The two halves of the body, and the head."; return [*_halves(self.body), self.head]
 
 # %% ../nbs/05c_bodies.ipynb #c040

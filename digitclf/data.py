@@ -179,11 +179,14 @@ def one_batch(self:DataLoaders,
     "A first batch of that role, the same each time for our own loaders."
     dl = self.loader(role)
     epoch = getattr(dl, 'epoch', None)
+    begun = getattr(dl, '_begun', epoch)
     if epoch is not None: dl.set_epoch(0)
     try: return next(iter(dl))
     except StopIteration: raise ValueError(f"the {role} loader yields no batch: it is empty, or drop_last drops all it has") from None
     finally:
-        if epoch is not None: dl.set_epoch(epoch)
+        if epoch is not None:
+            dl.set_epoch(epoch)
+            dl._begun = begun # `batch_ids` goes on naming the batches of the epoch that is under way
 
 @patch
 def some(self:DataLoaders,
@@ -289,7 +292,7 @@ def from_table(cls:DataLoaders,
     allow_empty:bool=False, # May an image have no label? (where it may have several)
     multi:bool=None, # Several labels an image? None: if `label_delim` is given, or the labels are lists
     balance:str=None, # 'sqrt' or 'equal': draw rare classes more often in training, see `balance_weights`
-    leaks:bool=True, # Warn of groups and images that stand in two roles?
+    leaks:bool=True, # Warn of what `leak_report` finds?
 )->DataLoaders:
     "Loaders for the roles that the table names; rows that the store left out as unreadable are left out here."
     rows = _by_role(table := _kept(table, store))
@@ -318,8 +321,8 @@ def _pixel_keys(store):
 @patch
 def leak_report(self:DataLoaders,
     near:bool=False, # Look for nearly equal images too? (Some seconds for 50 000)
-)->pd.DataFrame: # A row for each kind of leak and pair of roles; empty: clean
-    "Ids, groups and images that stand in more than one role."
+)->pd.DataFrame: # A row for each kind of finding and role or pair of roles; empty: clean
+    "Ids, groups and images that stand in more than one role, and labels far from their share."
     if self.table is None: raise ValueError("these DataLoaders were made from plain loaders; a leak report needs a table: use a from_… method")
     store = self.train.store
     pairs = near_groups(near_pairs(store.data), len(store)) if near else None
@@ -332,7 +335,7 @@ def _warn_leaks(self:DataLoaders):
     for line in _leak_lines(self.leak_report()) if self.table.role.nunique() > 1 else (): warnings.warn(f"{line} (leaks=False: don't look)", stacklevel=4)
     return self
 
-# %% ../nbs/01c_data.ipynb #c080
+# %% ../nbs/01c_data.ipynb #c083
 @patch
 def denorm(self:DataLoaders,
     xb:torch.Tensor, # Normalised, [B,C,H,W]
@@ -361,7 +364,7 @@ def show_batch(self:DataLoaders,
     xb, yb = self.one_batch(role)[:2]
     self._show(xb[:n], self.titles(yb[:n]) if yb is not None else None, ncols=ncols, **kw)
 
-# %% ../nbs/01c_data.ipynb #c084
+# %% ../nbs/01c_data.ipynb #c087
 def _wrap(names, lines, width=26):
     return '\n'.join(textwrap.wrap('; '.join(names), width, max_lines=lines, placeholder=' …', break_on_hyphens=False))
 
@@ -387,7 +390,7 @@ def result_titles(self:DataLoaders,
     else: texts = [f'{t}/{g}' if k else g for t, g, k in zip(truth, guess, known)]
     return texts, ['red' if k and t != g else 'black' for t, g, k in zip(truth, guess, known)]
 
-# %% ../nbs/01c_data.ipynb #c087
+# %% ../nbs/01c_data.ipynb #c090
 @patch
 def _show(self:DataLoaders, xb, titles=None, colors=None, ncols=None, **kw):
     "A grid of the model's inputs; wider pictures and smaller text where titles are long."
@@ -397,7 +400,7 @@ def _show(self:DataLoaders, xb, titles=None, colors=None, ncols=None, **kw):
     axs = show_images(self.denorm(xb).cpu(), titles=titles, colors=colors, ncols=ncols, **dict(title=self.source) | size | kw)
     for ax in axs if long else []: ax.title.set_fontsize(7)
 
-# %% ../nbs/01c_data.ipynb #c091
+# %% ../nbs/01c_data.ipynb #c094
 @patch
 def label_balance(self:DataLoaders)->pd.DataFrame: # A row a class, a column a role: number of images
     "Images of each class in each role; an image of several labels counts in each."
@@ -405,7 +408,7 @@ def label_balance(self:DataLoaders)->pd.DataFrame: # A row a class, a column a r
     if any(getattr(dl, 'targs', None) is None for dl in dls.values()): raise ValueError("these DataLoaders were made from plain loaders; use a from_… method")
     return pd.DataFrame({r: _counts(dl.targs[dl.rows], self.n_out).tolist() for r, dl in dls.items()}, index=pd.Index(self.vocab, name='label'))
 
-# %% ../nbs/01c_data.ipynb #c106
+# %% ../nbs/01c_data.ipynb #c109
 @patch
 def prepare(self:DataLoaders,
     item, # Path, PIL image, array or uint8 tensor

@@ -36,7 +36,7 @@ def _distance(y, x, a, b):
 
 def ink(
     strokes:list, # Each [points,2], x and y from 0 to 1
-    pen:float=.14, # Width of the line, as a share of the picture's longer side
+    pen:float=.12, # Width of the line, as a share of the picture's longer side
     fine:int=100, # The longer side, in pixels
 )->np.ndarray: # Float [h,w], 0 paper, 1 ink; a mere dot gives an empty picture
     "A drawing as a picture that it just fills."
@@ -49,7 +49,9 @@ def ink(
     out, (y, x) = np.zeros((h, w)), np.mgrid[:h,:w] + .5
     for s in strokes:
         p = (np.asarray(s) - lo)*scale + r
-        for a, b in zip(p, p[1:] if len(p) > 1 else p): np.maximum(out, (r + .5 - _distance(y, x, a, b)).clip(0, 1), out=out)
+        for a, b in zip(p, p[1:] if len(p) > 1 else p):
+            near = tuple(slice(max(0, int(min(a[k], b[k]) - r) - 1), int(max(a[k], b[k]) + r) + 2) for k in (1, 0)) # all else is too far away
+            out[near] = np.maximum(out[near], (r + .5 - _distance(y[near], x[near], a, b)).clip(0, 1))
     return out
 
 # %% ../nbs/draw.ipynb #c019
@@ -79,7 +81,7 @@ def centre(
 def prepare(
     strokes:list, # Each [points,2], x and y from 0 to 1
     side:int=28, box:int=20, # As in `centre`
-    pen:float=.14, # Width of the line, as a share of the longer side
+    pen:float=.12, # Width of the line, as a share of the longer side
     fine:int=5, # Pixels of the first picture for one of the last
 )->np.ndarray: # Float [side,side]
     "A drawing as the picture a net expects."
@@ -94,7 +96,7 @@ def centre_ink(
     return np.round(centre(to_uint8(item, n_in=1)[0].numpy().astype(float), box, side)).astype(np.uint8)
 
 # %% ../nbs/draw.ipynb #c047
-PLACING = dict(digits=dict(side=28, box=20, pen=.14), characters=dict(side=64, box=26, pen=.055)) # How each net of this page wants a drawing
+PLACING = dict(digits=dict(side=28, box=20, pen=.12), characters=dict(side=64, box=26, pen=.04)) # How each net of this page wants a drawing
 
 @lru_cache(None)
 def sample_strokes(

@@ -21,11 +21,11 @@ from .weights import load_tensors, load_weights, save_tensors
 
 # %% ../nbs/06b_learner.ipynb #c010
 def adamw(groups, lr, sqr_mom=.99, eps=1e-5):
-    "AdamW (Loshchilov & Hutter 2019), fused; fastai's `sqr_mom` and `eps`."
+    "AdamW (Loshchilov & Hutter 2019), fused, for groups as from `param_groups`; fastai's `sqr_mom` and `eps`."
     return torch.optim.AdamW(groups, lr=lr, betas=(.9, sqr_mom), eps=eps, fused=True)
 
 def sgd(groups, lr, momentum=0.):
-    "Stochastic gradient descent, fused; pass `partial(sgd, momentum=.9)` for momentum."
+    "Stochastic gradient descent, fused, for groups as from `param_groups`; pass `partial(sgd, momentum=.9)` for momentum."
     return torch.optim.SGD(groups, lr=lr, momentum=momentum, fused=True)
 
 # %% ../nbs/06b_learner.ipynb #c012
@@ -108,7 +108,7 @@ class Learner:
         self.opt, self.epoch, self.n_epoch, self.fit_epoch, self.first_epoch, self.training, self._events = None, 0, 0, 0, 0, False, {}
 
     def run(self, event:str):
-        "Call all who listen to the event."
+        "Call all who listen to the event, one of `EVENTS`."
         for f in self._events[event]: f(self)
 
 # %% ../nbs/06b_learner.ipynb #c031
@@ -141,7 +141,7 @@ def opt_step(self:Learner): "The optimiser's own step."; self.opt.step()
 # %% ../nbs/06b_learner.ipynb #c036
 @patch
 def one_pass(self:Learner, dl, training:bool):
-    "All batches of a loader, learning from them or not."
+    "All batches of the loader `dl`, learning from them if `training`."
     self.dl, self.training = dl, training
     self.model.train(training)
     self.run('before_train' if training else 'before_validate')
@@ -194,7 +194,7 @@ def groups(self:Learner)->list: "Layer groups of the model, from input to output
 
 @patch
 def prepare_opt(self:Learner, wd:float=None):
-    "Make the optimiser if there is none, and group its parameters by this fit's rates and decay."
+    "Make the optimiser if there is none, and group its parameters by this fit's rates and decay (`wd`; None: the learner's)."
     wd = self.wd if wd is None else wd
     if isinstance(wd, str) or not 0 <= wd < float('inf'): raise ValueError(f"wd={wd!r}: weight decay is a number, zero or more")
     groups = param_groups(self.groups, wd, self.lrs)
@@ -350,7 +350,7 @@ def predict(self:Learner,
 def show_results(self:Learner, role:str='valid', n:int=16, ncols:int=None,
     thresh=None, # With several labels an image: another decision for now; None takes the learner's
     **kw):
-    "Images from all over a role, with target and prediction."
+    "`n` images from all over a role, `ncols` in a row, with target and prediction."
     xb, yb = self.dls.some(role, n)
     texts, colors = self.dls.result_titles(yb.cpu(), _said(self, xb, thresh))
     self.dls._show(xb, texts, colors, ncols, **kw)
@@ -400,7 +400,7 @@ def _file(self:Learner, name): return self.path/'models'/f'{name}.safetensors'
 # %% ../nbs/06b_learner.ipynb #c108
 @patch
 def load(self:Learner, name:str)->Learner:
-    "Read the weights that `save` wrote; and decision, temperature, the optimiser's memory and the epoch if they are there."
+    "Read the weights that `save` wrote under this name; and decision, temperature, the optimiser's memory and the epoch if they are there."
     file = self._file(name)
     tensors, meta = load_tensors(file)
     if meta.get('kind') != 'learner': raise ValueError(f"{file} was not written by Learner.save; if it is a bundle, load_learner reads it")

@@ -52,7 +52,7 @@ class Pixels(nn.Flatten):
                          "make it with size=(H,W) of your pictures, or resize them")
 
     @property
-    def n(self)->int: return self.shape[0]*self.shape[1]*self.shape[2]
+    def n(self)->int: "How many numbers a picture is."; return self.shape[0]*self.shape[1]*self.shape[2]
 
 # %% ../nbs/05_models.ipynb #c017
 @register_model
@@ -108,7 +108,7 @@ class DigitNet(nn.Sequential):
         head = nn.AdaptiveAvgPool2d(grid), nn.Flatten(), nn.Dropout(drop), nn.Linear(widths[-1]*grid**2, n_out)
         super().__init__(OrderedDict(body=nn.Sequential(*body), head=nn.Sequential(*head)))
 
-    def forward(self, x:Tensor)->Tensor: return super().forward(x.to(memory_format=torch.channels_last))
+    def forward(self, x:Tensor)->Tensor: "Pictures [B,C,H,W] to scores [B,n_out]."; return super().forward(x.to(memory_format=torch.channels_last))
 
 # %% ../nbs/05_models.ipynb #c044
 @register_model

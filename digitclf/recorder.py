@@ -55,9 +55,9 @@ class Record:
     def steps(self)->pd.DataFrame:
         "One row an optimiser step: `step`, `epoch` (a fraction), `loss`, `lr`, `mom`; rates are those of the last layer group."
         return pd.DataFrame([s[:5] for s in self._steps], columns=['step', 'epoch', 'loss', 'lr', 'mom'])
-    def plot_losses(self, ax=None): "Loss per step and epoch."; return plot_losses(self.steps, self.history, ax)
-    def plot_lr(self, ax=None): "Learning rate and momentum per step."; return plot_lr(self.steps, ax)
-    def plot_metrics(self, ax=None): "Metrics per epoch."; return plot_metrics(self.history, ax)
+    def plot_losses(self, ax=None): "Loss per step and epoch, on these axes or on new ones."; return plot_losses(self.steps, self.history, ax)
+    def plot_lr(self, ax=None): "Learning rate and momentum per step, on these axes or on new ones."; return plot_lr(self.steps, ax)
+    def plot_metrics(self, ax=None): "Metrics per epoch, on these axes or on new ones."; return plot_metrics(self.history, ax)
 
 def _reset(metrics):
     for m in metrics: m.reset()
@@ -76,7 +76,7 @@ class Recorder(Record, Callback):
         self.metrics, self.train_metrics = as_metrics(metrics), train_metrics
         self.values, self._open, self._row = {}, [], None
 
-    def before_epoch(self, learn): self._t0, self._row = time.perf_counter(), {'epoch': learn.epoch}
+    def before_epoch(self, learn): "Note the time."; self._t0, self._row = time.perf_counter(), {'epoch': learn.epoch}
 
     def before_train(self, learn):
         self._open, self._seen, self._next = [], 0, time.perf_counter() + self.check_every
@@ -300,7 +300,7 @@ def after_epoch(self:ProgressCallback, learn):
     row = learn.recorder.rows[-1]
     if self.bar is not None: self.bar.update(self.done - self.bar.n)
     if self.cols != list(row): self.cols = list(row); self._line(self.cols)
-    self._line([fmt_value(c, row[c]) for c in self.cols])
+    self._line([fmt_value(c, row[c]).rjust(len(c)) for c in self.cols])
 
 @patch
 def after_fit(self:ProgressCallback, learn):
