@@ -278,7 +278,10 @@ def validate(self:Learner,
 )->dict: # `loss` and each metric
     "Loss and metrics over a whole set, in evaluation mode."
     dl = self.dls.loader(role) if isinstance(role, str) else role
-    with self.no_bar(), self.listening(): self.one_pass(_plain(dl), False)
+    row, self.recorder._row = self.recorder._row, None # in the middle of a fit, the epoch's row stays its own
+    try:
+        with self.no_bar(), self.listening(): self.one_pass(_plain(dl), False)
+    finally: self.recorder._row = row
     return self.recorder.values
 
 # %% ../nbs/06b_learner.ipynb #c074
