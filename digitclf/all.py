@@ -15,13 +15,13 @@ __all__ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'CategoryBlock', 
            'CutMix', 'MixUp', 'count_macs', 'count_params', 'create_model', 'digit_net', 'digit_net_large',
            'digit_net_small', 'linear', 'mlp', 'model_names', 'register_model', 'summary', 'accuracy_multi',
            'baselines', 'exact_match', 'fbeta_multi', 'hamming_loss', 'mean_average_precision', 'precision_multi',
-           'recall_multi', 'ImageError', 'show_images', 'to_uint8', 'planet', 'Predictor', 'bundle_info', 'inverted',
-           'Preds', 'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report', 'LRFind',
-           'ParamScheduler', 'skm_metric', 'FetchError', 'digits_sample', 'mnist', 'mnist_folder', 'ColSplitter',
-           'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter', 'label_balance',
-           'ImageStore', 'IterativeSplitter', 'StratifiedGroupSplitter', 'folds', 'check_submission', 'out_of_fold',
-           'suspect_labels', 'TensorBoardLog', 'tune_thresholds', 'VisionLearner', 'cnn_learner', 'create_cnn',
-           'vision_learner']
+           'recall_multi', 'OnnxPredictor', 'check_onnx', 'export_onnx', 'ImageError', 'show_images', 'to_uint8',
+           'planet', 'Predictor', 'bundle_info', 'inverted', 'Preds', 'Callback', 'CancelBatch', 'CancelEpoch',
+           'CancelFit', 'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'skm_metric', 'FetchError',
+           'digits_sample', 'mnist', 'mnist_folder', 'ColSplitter', 'GrandparentSplitter', 'GroupSplitter',
+           'RandomSplitter', 'StratifiedSplitter', 'label_balance', 'ImageStore', 'IterativeSplitter',
+           'StratifiedGroupSplitter', 'folds', 'check_submission', 'out_of_fold', 'suspect_labels', 'TensorBoardLog',
+           'tune_thresholds', 'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']
 
 # %% ../nbs/12_all.ipynb #c003
 from .augment import Augment, augment_for, show_augs, views_for
@@ -51,6 +51,7 @@ from .models import (count_macs, count_params, create_model, digit_net, digit_ne
                              register_model, summary)
 from .multilabel import (accuracy_multi, baselines, exact_match, fbeta_multi, hamming_loss, mean_average_precision, precision_multi,
                                  recall_multi)
+from .onnx import OnnxPredictor, check_onnx, export_onnx
 from .pictures import ImageError, show_images, to_uint8
 from .planet import planet
 from .predictor import Predictor, bundle_info, inverted
@@ -83,9 +84,9 @@ _all_ = ['Augment', 'augment_for', 'show_augs', 'views_for', 'CategoryBlock', 'C
          'accuracy', 'error_rate', 'f1_score', 'fbeta', 'precision', 'recall', 'top_k_accuracy', 'CutMix', 'MixUp', 'count_macs',
          'count_params', 'create_model', 'digit_net', 'digit_net_large', 'digit_net_small', 'linear', 'mlp', 'model_names',
          'register_model', 'summary', 'accuracy_multi', 'baselines', 'exact_match', 'fbeta_multi', 'hamming_loss',
-         'mean_average_precision', 'precision_multi', 'recall_multi', 'ImageError', 'show_images', 'to_uint8', 'planet', 'Predictor',
-         'bundle_info', 'inverted', 'Preds', 'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit', 'LossNotFinite', 'report', 'LRFind',
-         'ParamScheduler', 'skm_metric', 'FetchError', 'digits_sample', 'mnist', 'mnist_folder', 'ColSplitter', 'GrandparentSplitter',
-         'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter', 'label_balance', 'ImageStore', 'IterativeSplitter',
-         'StratifiedGroupSplitter', 'folds', 'check_submission', 'out_of_fold', 'suspect_labels', 'TensorBoardLog', 'tune_thresholds',
-         'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']
+         'mean_average_precision', 'precision_multi', 'recall_multi', 'OnnxPredictor', 'check_onnx', 'export_onnx', 'ImageError',
+         'show_images', 'to_uint8', 'planet', 'Predictor', 'bundle_info', 'inverted', 'Preds', 'Callback', 'CancelBatch', 'CancelEpoch',
+         'CancelFit', 'LossNotFinite', 'report', 'LRFind', 'ParamScheduler', 'skm_metric', 'FetchError', 'digits_sample', 'mnist',
+         'mnist_folder', 'ColSplitter', 'GrandparentSplitter', 'GroupSplitter', 'RandomSplitter', 'StratifiedSplitter', 'label_balance',
+         'ImageStore', 'IterativeSplitter', 'StratifiedGroupSplitter', 'folds', 'check_submission', 'out_of_fold', 'suspect_labels',
+         'TensorBoardLog', 'tune_thresholds', 'VisionLearner', 'cnn_learner', 'create_cnn', 'vision_learner']

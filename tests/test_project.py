@@ -95,3 +95,8 @@ def test_a_relative_folder_is_found(tmp_path, monkeypatch):
     Image.new('L', (4, 4)).save(tmp_path/'train'/'3'/'a.png')
     monkeypatch.chdir(tmp_path)
     assert [str(p) for p in get_image_files('.')] == [os.path.join('train', '3', 'a.png')]
+
+@pytest.mark.parametrize('path', notebooks, ids=lambda p: p.name)
+def test_notebook_begins_with_title_and_promise(path):
+    first = ''.join(json.loads(path.read_text(encoding='utf-8'))['cells'][0]['source'])
+    assert re.fullmatch(r'# [^\n]+\n\n> [^\n]+', first), 'nbdev makes front matter of the first cell and drops the rest of it'

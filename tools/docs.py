@@ -142,7 +142,7 @@ def page(path, pages, info):
     nb = nbformat.read(path, 4)
     fm, repo = front(nb), info['repo']
     head = f"# {fm.get('title', path.stem)}\n"
-    if fm.get('description'): head += f"\n```{{div}} promise\n{fm['description']}\n```\n"
+    if fm.get('description'): head += f"\n{{.promise}}\n{fm['description']}\n"
     nb.cells = [nbformat.v4.new_markdown_cell(head), *cells(nb, lambda t: markdown(t, pages, info['base'], repo), path.name)]
     if path.name == 'index.ipynb': nb.cells.append(nbformat.v4.new_markdown_cell(info['toc']))
     for i, c in enumerate(nb.cells): c['id'] = f'c{i}'
