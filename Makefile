@@ -46,7 +46,7 @@ docs-serve: ## show the site that `make docs` built
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _docs 3000 2> /dev/null
 
 docs-test: docs ## build the site, then read it and JupyterLab in a real browser (Debian: apt install chromium chromium-driver)
-	$(BIN)/python -m pytest -q -rs tests/test_site.py tests/test_lab.py
+	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests/test_site.py tests/test_lab.py
 
 walkthroughs: $(READY) ## re-run the walkthroughs in full and store their outputs (DIGITCLF_CHINESE=… names the archive of Chinese MNIST)
 	$(BIN)/python tools/run_notebooks.py nbs/2*.ipynb nbs/3*.ipynb

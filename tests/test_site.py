@@ -181,3 +181,67 @@ def test_pictures_of_pages_are_kept(browser, address, name, page, width):
     browser.get(f'{address}/{page}')
     browser.execute_script("document.documentElement.dataset.theme = 'light'")
     shoot(browser, name)
+
+# --- the page Draw: a pen in the browser's own input pipeline, and the nets that run there ---------------------------
+
+SEVEN = [[(.28, .25), (.45, .24), (.6, .23), (.72, .24), (.66, .38), (.58, .52), (.51, .66), (.45, .82)]]
+STROKES = [('digits', '7', SEVEN), ('digits', '1', [[(.52, .15), (.51, .4), (.5, .65), (.49, .88)]]),
+           ('digits', '0', [[(.5, .15), (.35, .22), (.27, .4), (.27, .6), (.35, .8), (.5, .87), (.65, .8), (.73, .6), (.73, .4), (.65, .22), (.5, .15)]]),
+           ('characters', '一', [[(.2, .52), (.4, .5), (.6, .49), (.8, .5)]]),
+           ('characters', '十', [[(.2, .48), (.5, .47), (.8, .46)], [(.5, .18), (.5, .5), (.5, .85)]]),
+           ('characters', '三', [[(.28, .22), (.5, .21), (.72, .2)], [(.32, .5), (.5, .49), (.68, .49)], [(.18, .8), (.5, .79), (.82, .8)]])]
+
+def pen(driver, card, strokes, touch=False):
+    "Draw on a card's pad as a mouse or a finger does: through the browser's own input."
+    left, top, side = driver.execute_script(f"const e = document.querySelector('[data-draw={card}] .draw-pad'); e.scrollIntoView({{block: 'center'}});"
+                                            "const r = e.getBoundingClientRect(); return [r.left, r.top, r.width]")
+    for stroke in strokes:
+        points = [dict(x=left + side*x, y=top + side*y) for x, y in stroke]
+        if touch:
+            send = lambda kind, at: driver.execute_cdp_cmd('Input.dispatchTouchEvent', dict(type=kind, touchPoints=at))
+            send('touchStart', points[:1])
+            for p in points[1:]: send('touchMove', [p])
+            send('touchEnd', [])
+        else:
+            send = lambda kind, **at: driver.execute_cdp_cmd('Input.dispatchMouseEvent', dict(type=kind, **at))
+            send('mouseMoved', **points[0])
+            send('mousePressed', **points[0], button='left', clickCount=1)
+            for p in points[1:]: send('mouseMoved', **p, button='left')
+            send('mouseReleased', **points[-1], button='left', clickCount=1)
+
+def answer(driver, card):
+    "What the net says once it has seen all that was drawn."
+    data = f"document.querySelector('[data-draw={card}]').dataset"
+    wait(driver, f"['error', 'no-nets'].includes({data}.state) || {data}.state == 'ready' && {data}.version == {data}.answered", 60)
+    return driver.execute_script(f'return {{...{data}}}')
+
+@pytest.mark.parametrize('card,label,strokes', STROKES, ids=[f'{c}-{i}' for i, (c, *_) in enumerate(STROKES)])
+def test_what_is_drawn_is_read(browser, address, card, label, strokes):
+    need((site/'draw'/'models.json').is_file(), 'the site has no nets: `make docs`')
+    resize(browser, 1400, 1000)
+    failures(browser, address)
+    browser.get(f'{address}/draw.html')
+    assert answer_is_empty(browser, card)
+    pen(browser, card, strokes)
+    got = answer(browser, card)
+    assert (got['state'], got['answer']) == ('ready', label)
+    bars = browser.execute_script(f"return [...document.querySelectorAll('[data-draw={card}] .draw-bars li')].map(e => e.dataset.label)")
+    assert label in bars and len(bars) == dict(digits=10, characters=15)[card]
+    if label in ('7', '三'): shoot(browser, f'draw-{card}')
+    browser.find_element('css selector', f'[data-draw={card}] [data-do=clear]').click()
+    assert answer(browser, card)['answer'] == ''
+    assert not failures(browser, address), 'nothing is sent anywhere, nothing fails'
+
+def answer_is_empty(driver, card):
+    return not driver.execute_script(f"return document.querySelector('[data-draw={card}]').dataset.answer || ''")
+
+def test_a_finger_on_a_telephone(browser, address):
+    need((site/'draw'/'models.json').is_file(), 'the site has no nets: `make docs`')
+    resize(browser, 390, 844)
+    browser.execute_cdp_cmd('Emulation.setTouchEmulationEnabled', dict(enabled=True))
+    try:
+        browser.get(f'{address}/draw.html')
+        pen(browser, 'digits', SEVEN, touch=True)
+        assert answer(browser, 'digits')['answer'] == '7'
+        shoot(browser, 'draw-phone')
+    finally: browser.execute_cdp_cmd('Emulation.setTouchEmulationEnabled', dict(enabled=False))
