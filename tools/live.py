@@ -77,7 +77,7 @@ def trained_digits():
     bundle = root/'runs'/'mnist'/'model.safetensors'
     if not bundle.is_file():
         say('training the net for digits, as make train does')
-        subprocess.run([str(Path(sys.executable).with_name('digitclf_train')), '--data', 'mnist', '--out', str(bundle.parent)], check=True)
+        subprocess.run([str(Path(sys.executable).with_name('digitclf_train')), '--data', 'mnist', '--out', str(bundle.parent.relative_to(root))], cwd=root, check=True)
     h = bundle_header(bundle)
     if h['multi'] or h['vocab'] != [str(i) for i in range(10)] or h['prep']['n_in'] != 1 or h['prep']['size'] != [28, 28]:
         raise ValueError(f"{bundle} is no net for grey digits of 28×28: delete it, and it is trained again")
