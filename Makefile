@@ -5,13 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
-export DIGITCLF_CHINESE ?= $(wildcard ../shared/data/chinese-mnist.zip)
+DIGITCLF_CHINESE ?= $(wildcard ../shared/data/chinese-mnist.zip)
+override export DIGITCLF_CHINESE := $(abspath $(DIGITCLF_CHINESE)) # notebooks run in their own folder
+PORT ?= 3000
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train test check lab docs docs-serve docs-test walkthroughs bench seeds recipe transfer chinese readme clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
 
 setup: $(READY) ## make .venv with the package and all that it needs (5 GB, minutes; once)
 
@@ -40,10 +42,10 @@ docs: $(READY) ## build the documentation's site in _docs (trains the two nets o
 	$(BIN)/python tools/live.py runs/live
 	$(BIN)/python tools/docs.py
 
-docs-serve: ## show the site that `make docs` built
+docs-serve: $(READY) ## show the site that `make docs` built
 	@test -f _docs/index.html || { echo "there is no site yet: make docs"; exit 1; }
-	@echo "http://127.0.0.1:3000 (Ctrl-C ends it)"
-	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _docs 3000 2> /dev/null
+	@echo "http://127.0.0.1:$(PORT) (Ctrl-C ends it; make docs-serve PORT=… takes another)"
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _docs $(PORT)
 
 docs-test: docs ## build the site, then read it and JupyterLab in a real browser (Debian: apt install chromium chromium-driver)
 	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests/test_site.py tests/test_lab.py

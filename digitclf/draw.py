@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['DIGIT_STROKES', 'PLACING', 'strokes_of', 'ink', 'centre', 'prepare', 'centre_ink', 'sample_strokes']
 
-# %% ../nbs/draw.ipynb #c002
+# %% ../nbs/draw.ipynb #c003
 import math
 from functools import lru_cache
 import numpy as np
 from .pictures import to_uint8
 from .strokes import CHINESE_NUMERALS, _PLACES, curve_weights, stroke_table
 
-# %% ../nbs/draw.ipynb #c009
+# %% ../nbs/draw.ipynb #c010
 DIGIT_STROKES = dict(zip('0123456789', [
     '56,0 30,2 16,50 28,98 54,101 82,98 84,50 74,2 50,0', '58,0 58,0 46,100', '18,26 20,0 52,-4 84,4 80,40 54,68 16,100 16,100 86,96',
     '22,10 50,-8 86,6 72,42 42,46 42,46 88,50 86,96 46,110 16,88', '42,0 36,26 16,64 16,64 86,60|66,34 62,100',
@@ -26,7 +26,7 @@ def strokes_of(
     "A drawing from its notation."
     return [curve_weights(p) @ p for p in (np.array([[float(v)/100 for v in o.split(',')] for o in s.split(' ')]) for s in text.split('|'))]
 
-# %% ../nbs/draw.ipynb #c012
+# %% ../nbs/draw.ipynb #c013
 def _distance(y, x, a, b):
     "How far the pixels' middles [h,w] are from the line between the points a and b."
     d = b - a
@@ -54,19 +54,20 @@ def ink(
             out[near] = np.maximum(out[near], (r + .5 - _distance(y[near], x[near], a, b)).clip(0, 1))
     return out
 
-# %% ../nbs/draw.ipynb #c019
+# %% ../nbs/draw.ipynb #c020
 def _covers(n, m):
     "Matrix [m,n]: which share of each new pixel is covered by which old one."
     lo, i = np.arange(m)[:,None]*n/m, np.arange(n)
     return (np.minimum(lo + n/m, i+1) - np.maximum(lo, i)).clip(min=0)*m/n
 
-# %% ../nbs/draw.ipynb #c026
+# %% ../nbs/draw.ipynb #c027
 def centre(
     pic:np.ndarray, # Float [h,w], light ink on 0
     box:int=20, # The ink's longer side, in pixels
     side:int=28, # Height and width of the new picture
 )->np.ndarray: # Float [side,side]
     "The ink of a picture, of one size and in the middle, as MNIST has it."
+    if not 0 < box <= side: raise ValueError(f"box={box} does not fit into side={side}; MNIST has 20 in 28")
     out, on = np.zeros((side, side)), pic > .1*pic.max()
     if not on.any(): return out
     (y0, y1), (x0, x1) = [np.flatnonzero(on.any(d))[[0, -1]] for d in (1, 0)]
@@ -87,7 +88,7 @@ def prepare(
     "A drawing as the picture a net expects."
     return centre(ink(strokes, pen, fine*box), box, side)
 
-# %% ../nbs/draw.ipynb #c030
+# %% ../nbs/draw.ipynb #c031
 def centre_ink(
     item, # Path, bytes, PIL picture, array or tensor; light ink on dark, see `inverted`
     box:int=20, side:int=28, # As in `centre`
@@ -95,7 +96,7 @@ def centre_ink(
     "Any picture of one digit, as MNIST would have it."
     return np.round(centre(to_uint8(item, n_in=1)[0].numpy().astype(float), box, side)).astype(np.uint8)
 
-# %% ../nbs/draw.ipynb #c047
+# %% ../nbs/draw.ipynb #c048
 PLACING = dict(digits=dict(side=28, box=20, pen=.12), characters=dict(side=64, box=26, pen=.04)) # How each net of this page wants a drawing
 
 @lru_cache(None)

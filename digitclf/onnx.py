@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['OnnxPredictor', 'check_onnx', 'export_onnx']
 
-# %% ../nbs/10c_onnx.ipynb #c002
+# %% ../nbs/10c_onnx.ipynb #c003
 import copy, json, logging, os, sys, tempfile, warnings
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -19,7 +19,7 @@ from .losses import activation_for
 from .pictures import to_uint8
 from .predictor import Predictor, check_header
 
-# %% ../nbs/10c_onnx.ipynb #c011
+# %% ../nbs/10c_onnx.ipynb #c012
 class _Whole(nn.Module):
     "From pixels in 0..1 to probabilities, as one module."
     def __init__(self, pred):
@@ -35,7 +35,7 @@ class _Whole(nn.Module):
         x = self.model(images*self.mul + self.add)
         return self.act(x if self.temperature is None else x/self.temperature)
 
-# %% ../nbs/10c_onnx.ipynb #c016
+# %% ../nbs/10c_onnx.ipynb #c017
 _EXTRA = dict(onnx='writing ONNX files', onnxscript='writing ONNX files', onnxruntime='running ONNX files')
 
 def _need(*names):
@@ -53,7 +53,7 @@ def _quiet():
         try: yield
         finally: log.setLevel(was)
 
-# %% ../nbs/10c_onnx.ipynb #c017
+# %% ../nbs/10c_onnx.ipynb #c018
 _OPSET = 18 # the version of ONNX's operations: old enough for every runtime of the last years
 
 def _record(whole, shape, name):
@@ -68,7 +68,7 @@ def _record(whole, shape, name):
         raise ValueError(f"the model {name!r} can't be written as an ONNX graph: PyTorch's exporter says {said[:200]!r}. Write the layer in question "
                          "with tensor operations that ONNX has, and without Python that looks at a tensor's values or loops over the batch") from e
 
-# %% ../nbs/10c_onnx.ipynb #c020
+# %% ../nbs/10c_onnx.ipynb #c021
 _KEY = 'digitclf' # of the header, among the file's metadata
 
 def _clean(proto, h):
@@ -83,7 +83,7 @@ def _clean(proto, h):
     proto.metadata_props.add(key=_KEY, value=json.dumps(h, ensure_ascii=False))
     return proto
 
-# %% ../nbs/10c_onnx.ipynb #c023
+# %% ../nbs/10c_onnx.ipynb #c024
 def _session(source, what):
     "A session for a path or bytes, and the header."
     _need('onnxruntime')
@@ -102,7 +102,7 @@ def _session(source, what):
     if have != want: raise ValueError(f"{what}: its graph has {have}, its header asks for {want}")
     return s, h
 
-# %% ../nbs/10c_onnx.ipynb #c024
+# %% ../nbs/10c_onnx.ipynb #c025
 class OnnxPredictor(Predictor):
     "Predicts with a file that `export_onnx` wrote; the methods are those of `Predictor`."
     def __init__(self,
@@ -127,7 +127,7 @@ class OnnxPredictor(Predictor):
         if have != want: raise ValueError(f"this net takes pictures [C,H,W] = {want}, got {have}; predict prepares any picture")
         return torch.from_numpy(self.session.run(['probs'], dict(images=(pixels.float()/255).numpy()))[0])
 
-# %% ../nbs/10c_onnx.ipynb #c028
+# %% ../nbs/10c_onnx.ipynb #c029
 def _difference(ours, theirs, pixels, bs=256):
     "Largest absolute difference of the probabilities; NaN counts as infinite."
     diffs = [(ours.probs(p) - theirs.probs(p)).abs().nan_to_num(torch.inf).max().item() for p in pixels.split(bs)]
@@ -146,7 +146,7 @@ def check_onnx(
     if not len(images): raise ValueError("there are no images to compare on")
     return _difference(ours, theirs, torch.stack([to_uint8(im, **ours.prep) for im in images]))
 
-# %% ../nbs/10c_onnx.ipynb #c032
+# %% ../nbs/10c_onnx.ipynb #c033
 def _as_predictor(model):
     "A `Predictor` for a bundle's path, a `Predictor` or a `Learner`."
     if isinstance(model, OnnxPredictor): raise TypeError("this is an ONNX file already; give the bundle it was made from")
@@ -168,7 +168,7 @@ def _write(path, data):
     finally:
         if tmp is not None: Path(tmp).unlink(missing_ok=True)
 
-# %% ../nbs/10c_onnx.ipynb #c033
+# %% ../nbs/10c_onnx.ipynb #c034
 def export_onnx(
     model, # The path of a bundle, a `Predictor` or a `Learner`
     path, # Final name, such as model.onnx

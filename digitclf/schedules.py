@@ -143,7 +143,7 @@ def steep(lrs, losses): "The rate where the loss falls fastest; rates and smooth
 def minimum(lrs, losses): "A tenth of the rate with the lowest loss."; return lrs[np.argmin(losses)]/10
 
 def valley(lrs, losses):
-    "Half way along the longest falling subsequence (its second third begins a third in)."
+    "Half way along the longest falling subsequence."
     n = len(losses)
     length, start = np.ones(n, int), np.arange(n)
     for i in range(1, n):

@@ -5,7 +5,7 @@ import nbformat, pytest
 
 root = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(root/'tools'))
-docs, docs_renderer, npm = (pytest.importorskip(o) for o in ('docs', 'docs_renderer', 'npm'))
+import docs, docs_renderer, npm
 new = nbformat.v4
 BASE, REPO = 'https://digitclf.github.io/digitclf', 'https://github.com/digitclf/digitclf'
 PAGES = {'06b_learner.ipynb': 'learner.ipynb', '20_mnist_from_scratch.ipynb': 'mnist_from_scratch.ipynb'}

@@ -1,5 +1,5 @@
 "The page Draw: its script's arithmetic is the notebook's, number by number, its cards have what the script looks for, its nets come whole or not at all."
-import json, os, re, shutil, subprocess, sys
+import base64, json, os, re, shutil, subprocess, sys
 from pathlib import Path
 import numpy as np, pytest
 from digitclf.draw import PLACING, centre, ink, prepare, sample_strokes
@@ -11,7 +11,8 @@ needs_node = pytest.mark.skipif(node is None, reason='node is not installed, whi
 
 def in_node(expression, data):
     "What an expression over draw.js's functions and `data` gives."
-    code = f"import * as d from {json.dumps((nbs/'draw'/'draw.js').as_uri())}; import {{readFileSync}} from 'fs';\n" \
+    script = base64.b64encode((nbs/'draw'/'draw.js').read_bytes()).decode() # as data: older nodes take a .js file for no module
+    code = f"import * as d from 'data:text/javascript;base64,{script}'; import {{readFileSync}} from 'fs';\n" \
            f"const data = JSON.parse(readFileSync(0)); process.stdout.write(JSON.stringify({expression}))"
     done = subprocess.run([node, '--input-type=module', '-e', code], input=json.dumps(data), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

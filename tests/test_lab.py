@@ -33,6 +33,7 @@ def lab(tmp_path_factory):
             try:
                 with urlopen(f'http://127.0.0.1:{port}/api/status?token={TOKEN}', timeout=2): break
             except OSError: time.sleep(.5)
+        else: pytest.fail('JupyterLab did not start:\n' + (home/'log').read_text()[-3000:])
         yield f'http://127.0.0.1:{port}/lab/tree/{PAGE}?token={TOKEN}', nb
     finally:
         server.terminate()

@@ -17,12 +17,13 @@ class Page(HTMLParser):
     "The anchors, addresses and symbols' links of a page."
     def __init__(self, path):
         super().__init__()
-        self.ids, self.refs, self.sources = set(), [], []
+        self.ids, self.refs, self.sources, self.symbol = set(), [], [], None
         self.feed(path.read_text(encoding='utf-8'))
     def handle_starttag(self, tag, attrs):
         a = dict(attrs)
         if a.get('id'): self.ids.add(a['id'])
-        if tag == 'a' and 'source-link' in a.get('class', ''): self.sources.append(a['href'])
+        if a.get('class') == 'symbol': self.symbol = a['id']
+        if tag == 'a' and 'source-link' in a.get('class', ''): self.sources.append((self.symbol, a['href']))
         self.refs += [a[k] for k in ('href', 'src') if a.get(k)]
 
 @pytest.fixture(scope='module')
@@ -66,16 +67,16 @@ def test_every_public_symbol_has_its_place(parsed):
         text = (site/name).read_text(encoding='utf-8')
         mine = [n for n, page in symbols if page.split('#')[0] == name]
         assert len(parsed[name].sources) >= len(mine), f'{name}: {len(parsed[name].sources)} links to sources for {len(mine)} symbols'
-        assert all(re.search(r'/digitclf/\w+\.py#L\d+$', o) for o in parsed[name].sources)
+        assert all(re.search(r'/digitclf/\w+\.py#L\d+$', o) for _, o in parsed[name].sources)
         assert text.count('class="symbol"') >= len(mine)
 
 def test_sources_are_where_the_links_say(parsed):
     for name in pages:
-        for link in parsed[name].sources:
+        for symbol, link in parsed[name].sources:
             path, line = re.search(r'/(digitclf/\w+\.py)#L(\d+)$', link).groups()
             lines = (root/path).read_text(encoding='utf-8').splitlines()
-            near = '\n'.join(lines[int(line) - 1:int(line) + 5])
-            assert re.search(r'^\s*(@|def |class |async def )', near), link
+            near = '\n'.join(lines[int(line) - 1:int(line) + 3])
+            assert re.search(rf"(?:def|class) {symbol.split('.')[-1]}\b", near, re.I), f'{symbol}: {link}'
 
 def test_pages_link_to_their_notebooks():
     need(pages, 'the site is not built: `make docs`')
@@ -118,6 +119,7 @@ def test_page_in_a_browser(browser, address, name):
     resize(browser, 1400, 1000)
     failures(browser, address)
     browser.get(f'{address}/{name}')
+    if name == 'draw.html': wait(browser, "[...document.querySelectorAll('.draw-card')].every(e => e.dataset.state == 'idle')")
     assert not failures(browser, address)
     text = browser.execute_script(TEXT)
     assert len(text) > (0 if name in HELPERS else 200)
@@ -129,6 +131,7 @@ def test_page_in_a_browser(browser, address, name):
     resize(browser, 390, 844)
     wide = browser.execute_script('return document.documentElement.scrollWidth')
     assert wide <= 390, f'{wide} pixels wide on a telephone of 390'
+    assert not failures(browser, address)
 
 def wait(driver, js, seconds=20):
     "Wait until an expression is true in the page, and return it."
@@ -167,12 +170,14 @@ def test_code_is_copied(browser, address):
     assert len(buttons) >= len(cells) > 10
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'}); arguments[0].click()", buttons[1])
     wait(browser, "document.querySelector('button.copybtn.success') !== null")
+    said = browser.execute_async_script("navigator.clipboard.readText().then(arguments[0], e => arguments[0](String(e)))")
+    assert said.strip() and said.strip() in browser.execute_script("return [...document.querySelectorAll('div.highlight pre')].map(e => e.textContent).join('\\n')")
 
 def test_formulas_are_set(browser, address):
     browser.get(f'{address}/losses.html')
     assert browser.execute_script("return document.querySelectorAll('article .katex').length") > 0
     assert browser.execute_script("return document.querySelectorAll('.katex-error').length") == 0
-    assert browser.execute_script("return [...document.fonts].some(f => f.family.startsWith('KaTeX'))")
+    assert browser.execute_async_script("document.fonts.ready.then(all => arguments[0]([...all].some(f => f.family.includes('KaTeX') && f.status == 'loaded')))")
 
 @pytest.mark.parametrize('name,page,width', [('front', 'index.html', 1400), ('library', 'learner.html', 1400), ('walkthrough', 'mnist_from_scratch.html', 1400),
                                              ('front-phone', 'index.html', 390), ('walkthrough-phone', 'mnist_from_scratch.html', 390)])

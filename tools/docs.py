@@ -2,7 +2,7 @@
 
 `_quarto.yml` stays the one description of the site. What is ours is the difference between the two dialects: front matter, cell options
 (`#| echo: false`), callouts, the addresses of pages."""
-import argparse, ast, os, re, shutil, sys
+import argparse, ast, hashlib, os, re, shutil, sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -191,9 +191,15 @@ KATEX = ('katex@0.16.22', 'sha512-XCHRdUw4lf3SKBaJe4EvgqIuWwkPSo9XoeO8GjQW94Bp7T
 def formulas(to):
     "KaTeX's style sheet and fonts; its script runs here, not in the reader's browser."
     from npm import npm_package
-    if (to/'katex.min.css').is_file(): return
+    if (to/'version').is_file() and (to/'version').read_text() == KATEX[0]: return
     for name, data in npm_package(*KATEX, ['dist/katex.min.css', 'dist/fonts']).items():
         if not name.endswith(('.ttf', '.woff')): keep(to/Path(name).relative_to('dist'), data)
+    keep(to/'version', KATEX[0]) # last: all of it is there
+
+def state():
+    "What a processed notebook depends on besides itself: the package, for its symbols, and our tools."
+    files = [*sorted((root/'digitclf').glob('*.py')), *sorted((root/'tools').glob('docs*.py'))]
+    return hashlib.sha256(b''.join(f.read_bytes() for f in files)).hexdigest()
 
 def beside(to):
     "What goes into the site as it is: the notebooks, and what the drawing page needs."
@@ -220,17 +226,25 @@ def build(fresh=False):
     os.chdir(root)
     if fresh:
         for folder in (proc, src.parent): shutil.rmtree(folder, ignore_errors=True)
-    ours = max(f.stat().st_mtime for f in (root/'tools').glob('docs*.py'))
-    proc_nbs(force=proc.is_dir() and proc.stat().st_mtime < ours)
-    names = sources()
+    if shutil.which('node') is None: raise SystemExit('formulas are set with node, which is not on PATH (Debian: apt install npm)')
     formulas(root/'build'/'static'/'katex')
+    mark, now = root/'build'/'proc.state', state()
+    same = mark.is_file() and mark.read_text() == now
+    mark.unlink(missing_ok=True)
+    proc_nbs(force=not same)
+    names = sources() # a page that fails ends here: no mark, so all are processed again
+    keep(mark, now)
     beside(root/'build'/'extra')
+    shutil.rmtree(made, ignore_errors=True) # what is gone stays gone, and every page is written with today's sidebar
     failed = sphinx(['-b', 'html', '-c', str(root/'tools'/'site'), '-d', str(root/'build'/'doctrees'), '-j', 'auto', '-W', '--keep-going', '-q', str(src), str(made)])
-    if failed: raise SystemExit('the site has the faults that are listed above')
+    if failed:
+        shutil.rmtree(root/'build'/'doctrees', ignore_errors=True) # else the next build would not read the faulty page again
+        raise SystemExit('the site has the faults that are listed above')
     place()
     print(f'{len(names)} pages in {out}: open {out}/index.html, or `make docs-serve`')
 
 if __name__ == '__main__':
     args = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     args.add_argument('--fresh', action='store_true', help='build everything again')
-    build(**vars(args.parse_args()))
+    try: build(**vars(args.parse_args()))
+    except OSError as e: sys.exit(f'tools/docs.py: {e}')

@@ -79,25 +79,27 @@ def trained_digits():
         say('training the net for digits, as make train does')
         subprocess.run([str(Path(sys.executable).with_name('digitclf_train')), '--data', 'mnist', '--out', str(bundle.parent.relative_to(root))], cwd=root, check=True)
     h = bundle_header(bundle)
-    if h['multi'] or h['vocab'] != [str(i) for i in range(10)] or h['prep']['n_in'] != 1 or h['prep']['size'] != [28, 28]:
-        raise ValueError(f"{bundle} is no net for grey digits of 28×28: delete it, and it is trained again")
+    if h['multi'] or h['vocab'] != [str(i) for i in range(10)] or h['prep']['n_in'] != 1 or h['prep']['size'] != [28, 28] or h['source'] != 'MNIST':
+        raise ValueError(f"{bundle} is no net for MNIST's grey digits of 28×28: delete it, and it is trained again")
     return bundle, h
+
+CODE = sha(b''.join((root/'digitclf'/f'{m}.py').read_bytes() for m in ('onnx', 'models', 'augment', 'losses', 'learner', 'schedules', 'chinese', 'strokes'))) # what the nets come from
 
 def digits(keep, tmp):
     "The net for digits."
     images, table = mnist()
     bundle, h = trained_digits()
-    key = sha(bundle.read_bytes())
+    key = sha(bundle.read_bytes() + CODE.encode())
     if kept := keep('digits', key): return kept
     history, test = bundle.with_name('history.csv'), (table.role == 'test').to_numpy()
-    return finish('digits', bundle, tmp, torch.from_numpy(images[test])[:, None], torch.tensor(table.label[test].astype(int).to_numpy()), key=key, real=h['source'] == 'MNIST',
+    return finish('digits', bundle, tmp, torch.from_numpy(images[test])[:, None], torch.tensor(table.label[test].astype(int).to_numpy()), key=key,
                   n_train=int((~test).sum()), judged_by='test digits', seconds=round(float(pd.read_csv(history).time.sum()), 1) if history.is_file() else 0.)
 
 def characters(keep, tmp):
     "The net for the fifteen characters: most writers to learn from, the others to judge it by."
     table = chinese_mnist(os.environ.get('DIGITCLF_CHINESE') or None)
     source, c = table.attrs['source'], CHARACTERS
-    key = sha(json.dumps([c, source, len(table), torch.__version__]).encode())
+    key = sha(json.dumps([c, source, len(table), torch.__version__, CODE]).encode())
     if kept := keep('characters', key): return kept
     say(f'training the net for characters, {source}')
     dls = ImageDataLoaders.from_df(table, fn_col='id', label_col='label', n_in=1, bs=c['bs'], splitter=GroupSplitter('writer', .2, c['seed']), seed=c['seed'],
@@ -105,8 +107,8 @@ def characters(keep, tmp):
     learn = Learner(dls, create_model(c['arch'], 1, dls.n_out, seed=c['seed'], **c['net']), metrics=accuracy, seed=c['seed'])
     learn.fit_one_cycle(c['epochs'], c['lr'])
     rows = torch.as_tensor(dls.valid.rows)
-    return finish('characters', learn.export(tmp/'characters.safetensors'), tmp, dls.valid.store[rows], torch.as_tensor(dls.valid.targs)[rows], key=key, real=source == 'Chinese MNIST',
-                  n_train=dls.train.n, judged_by='pictures by twenty other people', seconds=round(float(learn.history.time.sum()), 1),
+    return finish('characters', learn.export(tmp/'characters.safetensors'), tmp, dls.valid.store[rows], torch.as_tensor(dls.valid.targs)[rows], key=key,
+                  n_train=dls.train.n, judged_by=f"pictures by {dls.table.writer[dls.table.role == 'valid'].nunique()} other writers", seconds=round(float(learn.history.time.sum()), 1),
                   names={k: f'{v:,}' for k, v in zip(CHINESE_NUMERALS, CHINESE_VALUES)})
 
 # ---- all of it ----

@@ -98,7 +98,7 @@ async function fetched(name, note) {
 }
 
 let models, runtime
-const allModels = () => models ??= fetched('models.json').then(b => JSON.parse(new TextDecoder().decode(b)))
+const allModels = () => models ??= fetched('models.json').then(b => JSON.parse(new TextDecoder().decode(b))).catch(e => { models = undefined; throw e })
 
 // ONNX Runtime, once for all cards.
 function theRuntime(note) {
@@ -189,9 +189,10 @@ class Card {
   }
 
   // -- buttons --
-  clear() { this.showing++; this.strokes = []; this.changed() }
-  undo() { this.showing++; this.strokes.pop(); this.changed() }
+  clear() { this.pen = null; this.showing++; this.strokes = []; this.changed() }
+  undo() { this.pen = null; this.showing++; this.strokes.pop(); this.changed() }
   async demo(button) {
+    this.pen = null
     const labels = this.net.labels, mine = ++this.showing, frame = () => new Promise(requestAnimationFrame)
     this.next = ((this.next ?? Math.floor(Math.random()*labels.length)) + 1) % labels.length
     this.load()
@@ -249,7 +250,7 @@ class Card {
         const {side} = this.net, blank = !this.picture.data.some(v => v > 0)
         const images = new this.ort.Tensor('float32', Float32Array.from(this.picture.data), [1, 1, side, side])
         const probs = blank ? null : (await this.session.run({images})).probs.data
-        if (asked === this.seeing) this.answer(probs, asked)
+        if (asked === this.seeing || this.strokes.length) this.answer(probs, asked) // a slow answer is better than none while the pen moves
       }
     } catch (e) { this.state('error'); this.say(`The net could not be run: ${e.message ?? e}`) }
     this.busy = false
