@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# an absolute path, since notebooks run in their own folder
 DIGITCLF_CHINESE ?= $(wildcard ../shared/data/chinese-mnist.zip)
-override export DIGITCLF_CHINESE := $(abspath $(DIGITCLF_CHINESE)) # notebooks run in their own folder
+override export DIGITCLF_CHINESE := $(abspath $(DIGITCLF_CHINESE))
 PORT ?= 3000
 
 .DEFAULT_GOAL := help
