@@ -168,7 +168,10 @@ def test_code_is_copied(browser, address):
     cells = browser.find_elements('css selector', 'div.cell_input div.highlight')
     buttons = browser.find_elements('css selector', 'button.copybtn')
     assert len(buttons) >= len(cells) > 10
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'}); arguments[0].click()", buttons[1])
+    from selenium.webdriver import ActionChains
+    button = browser.find_element('css selector', 'div.cell:not(.tag_imports) div.cell_input button.copybtn') # what is folded has no text to copy
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    ActionChains(browser).move_to_element(button).click().perform()
     wait(browser, "document.querySelector('button.copybtn.success') !== null")
     said = browser.execute_async_script("navigator.clipboard.readText().then(arguments[0], e => arguments[0](String(e)))")
     assert said.strip() and said.strip() in browser.execute_script("return [...document.querySelectorAll('div.highlight pre')].map(e => e.textContent).join('\\n')")
