@@ -236,10 +236,13 @@ def build(fresh=False):
     keep(mark, now)
     beside(root/'build'/'extra')
     shutil.rmtree(made, ignore_errors=True) # what is gone stays gone, and every page is written with today's sidebar
-    failed = sphinx(['-b', 'html', '-c', str(root/'tools'/'site'), '-d', str(root/'build'/'doctrees'), '-j', 'auto', '-W', '--keep-going', '-q', str(src), str(made)])
+    # one process: with several, Sphinx may drop a failing one's pages without a word, and node servers outlive the build
+    failed = sphinx(['-b', 'html', '-c', str(root/'tools'/'site'), '-d', str(root/'build'/'doctrees'), '-j', '1', '-W', '--keep-going', '-q', str(src), str(made)])
     if failed:
         shutil.rmtree(root/'build'/'doctrees', ignore_errors=True) # else the next build would not read the faulty page again
         raise SystemExit('the site has the faults that are listed above')
+    lost = sorted(n for n in names if not (made/f'{address(n)}.html').is_file())
+    if lost: raise SystemExit(f'Sphinx wrote no page for {lost}, and did not say why; build again with --fresh')
     place()
     print(f'{len(names)} pages in {out}: open {out}/index.html, or `make docs-serve`')
 

@@ -4,6 +4,7 @@ from pathlib import Path
 here = Path(__file__).resolve().parent
 sys.path.insert(0, str(here.parent))
 import docs, docs_renderer
+import sphinxcontrib.katex as katex
 
 site = docs.description()['website']
 project = site['title']
@@ -19,6 +20,7 @@ myst_heading_slug_func = 'docs.slug'
 suppress_warnings = ['myst.header', 'mystnb.unknown_mime_type']
 katex_css_path = 'katex/katex.min.css'
 katex_prerender = True  # formulas become text at build time: no script in the page
+katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60  # seconds; its own 5 are too few for node on a busy machine
 
 html_theme = 'pydata_sphinx_theme'
 html_title = site['title']
