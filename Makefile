@@ -31,7 +31,7 @@ train: $(READY) ## train the default net on MNIST and write runs/mnist/report.ht
 	$(BIN)/digitclf_train --data mnist --out runs/mnist
 
 test: $(READY) ## run the tests: the notebooks, the project's files, the commands
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 2 --dist worksteal --ignore tests/test_site.py --ignore tests/test_lab.py tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --ignore tests/test_site.py --ignore tests/test_lab.py tests
 
 check: $(READY) ## the quick part of the tests: notebooks and modules agree, notebooks are clean, imports work
 	$(BIN)/python -m pytest -q tests/test_project.py
