@@ -7,7 +7,7 @@ __all__ = ['show_training_loop', 'GradientClip', 'GradientAccumulation', 'MixedP
            'EarlyStopping', 'SaveBest', 'CSVLog']
 
 # %% ../nbs/08_callbacks.ipynb #c003
-import os, tempfile
+import tempfile
 from functools import partial
 from pathlib import Path
 import pandas as pd, torch
@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from torch import nn
 from .blocks import read_csv
 from .recorder import EVENTS, Callback, CancelFit, CancelStep, listeners
-from .weights import load_tensors, load_weights, save_tensors
+from .weights import load_tensors, load_weights, save_tensors, whole_file
 
 # %% ../nbs/08_callbacks.ipynb #c009
 _LOOP = [(0, 'before_fit'), (0, 'for each epoch:'), (1, 'before_epoch'), (1, 'before_train'), (1, 'for each training batch:'),
@@ -241,19 +241,6 @@ class SaveBest(Monitor):
         learn.opt = None
 
 # %% ../nbs/08_callbacks.ipynb #c083
-def _replace(path, text):
-    "Write a text file, whole or not at all."
-    tmp = None
-    try:
-        fd, tmp = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-        with open(fd, 'w', encoding='utf-8', newline='') as f: f.write(text)
-        os.chmod(tmp, 0o644)
-        os.replace(tmp, path)
-    except OSError as e: raise OSError(f"{path} could not be written: {e.strerror or e}; what was there is untouched") from e
-    finally:
-        if tmp is not None: Path(tmp).unlink(missing_ok=True)
-
-# %% ../nbs/08_callbacks.ipynb #c084
 class CSVLog(Callback):
     "The history as a CSV file, a row more after each epoch."
     order, watches = 70, True
@@ -273,4 +260,5 @@ class CSVLog(Callback):
         if done.any(): self.old = [old[done]]
 
     def after_epoch(self, learn):
-        _replace(self.path, pd.concat([*self.old, pd.DataFrame(learn.recorder.rows[self.first:])]).to_csv(index=False))
+        rows = pd.concat([*self.old, pd.DataFrame(learn.recorder.rows[self.first:])])
+        with whole_file(self.path) as scratch: rows.to_csv(scratch, index=False)

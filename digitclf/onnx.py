@@ -6,7 +6,7 @@
 __all__ = ['OnnxPredictor', 'check_onnx', 'export_onnx']
 
 # %% ../nbs/10c_onnx.ipynb #c003
-import copy, json, logging, os, sys, tempfile, warnings
+import copy, json, logging, tempfile, warnings
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +18,7 @@ from .learner import Learner
 from .losses import activation_for
 from .pictures import to_uint8
 from .predictor import Predictor, check_header
+from .weights import whole_file
 
 # %% ../nbs/10c_onnx.ipynb #c012
 class _Whole(nn.Module):
@@ -154,20 +155,6 @@ def _as_predictor(model):
     if not isinstance(model, Learner): return Predictor(model, 'cpu')
     with tempfile.TemporaryDirectory() as tmp: return Predictor(save_bundle(model, Path(tmp)/'model.safetensors'), 'cpu')
 
-def _write(path, data):
-    "Bytes into a file, whole or not at all."
-    tmp = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd, tmp = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-        with open(fd, 'wb') as f: f.write(data)
-        os.chmod(tmp, 0o644)
-        os.replace(tmp, path)
-    except OSError as e:
-        raise OSError(f"{path} could not be written: {e.strerror or e}. Nothing was left half written; make room, or save elsewhere.") from e
-    finally:
-        if tmp is not None: Path(tmp).unlink(missing_ok=True)
-
 # %% ../nbs/10c_onnx.ipynb #c034
 def export_onnx(
     model, # The path of a bundle, a `Predictor` or a `Learner`
@@ -186,5 +173,5 @@ def export_onnx(
     noise = torch.randint(256, (3, *shape), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     if (off := max(_difference(pred, back, p) for p in (noise, noise[:1]))) > 1e-4:
         raise ValueError(f"the graph of {name!r} is not the net: their probabilities differ by up to {off:.2g}. Nothing was written")
-    _write(path, data)
+    with whole_file(path) as scratch: scratch.write_bytes(data)
     return path

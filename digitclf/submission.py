@@ -6,12 +6,13 @@
 __all__ = ['submission_labels', 'submission_table', 'check_submission']
 
 # %% ../nbs/09c_submission.ipynb #c003
-import os, tempfile
+import os
 from collections.abc import Mapping
 from pathlib import Path
 import pandas as pd
 from fastcore.basics import patch
 from .preds import Preds
+from .weights import whole_file
 
 # %% ../nbs/09c_submission.ipynb #c016
 def _few(items, n=3):
@@ -116,20 +117,6 @@ def _may_write(path, header, sample):
     if first != header: raise FileExistsError(f"{path} is there and is no submission of this kind: it begins with {first[:40]!r}, "
                                               f"not with {header!r}; delete it, or name another file")
 
-def _write_file(path, data):
-    "Bytes into a file, all of them or none."
-    tmp = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd, tmp = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-        with os.fdopen(fd, 'wb') as f: f.write(data)
-        os.chmod(tmp, 0o644)
-        os.replace(tmp, path)
-    except OSError as e:
-        raise OSError(e.errno, f"{path} could not be written: {e.strerror}. Nothing was left half written; make room, or write elsewhere") from e
-    finally:
-        if tmp is not None: Path(tmp).unlink(missing_ok=True)
-
 # %% ../nbs/09c_submission.ipynb #c039
 @patch
 def to_submission(self:Preds,
@@ -140,7 +127,7 @@ def to_submission(self:Preds,
     path = Path(path)
     df = submission_table(self, sample, columns, thresh, at_least, names, id_of)
     _may_write(path, ','.join(df), sample)
-    _write_file(path, df.to_csv(index=False, lineterminator='\n').encode())
+    with whole_file(path) as scratch: df.to_csv(scratch, index=False, lineterminator='\n')
     return path
 
 # %% ../nbs/09c_submission.ipynb #c049

@@ -96,7 +96,7 @@ def test_a_folder_that_can_not_be_written(small, tmp_path):
 
 def test_disk_full_leaves_nothing(small, tmp_path, monkeypatch):
     def full(*a, **k): raise OSError(28, 'No space left on device')
-    monkeypatch.setattr('digitclf.onnx.os.replace', full)
+    monkeypatch.setattr('digitclf.weights.os.replace', full)
     with pytest.raises(OSError, match='No space left.*half written'): export_onnx(small[0], tmp_path/'x.onnx')
     assert not list(tmp_path.iterdir())
 
