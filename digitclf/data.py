@@ -64,7 +64,7 @@ class Batches:
     @property
     def n(self)->int: "How many rows an epoch has."; return len(self.rows)
     def __len__(self)->int: return math.ceil(self.n/self.bs)
-    def __repr__(self): return f'{self.n} images in {len(self)} batches of {self.bs}' + ', shuffled'*bool(self.shuffle) + ', weighted'*(self.weights is not None)
+    def __repr__(self): return f'{self.n} images in {len(self)} batch{"es"*(len(self) != 1)} of {self.bs}' + ', shuffled'*bool(self.shuffle) + ', weighted'*(self.weights is not None)
     def set_epoch(self, epoch:int): "Go to the order of this epoch, counted from 0."; self.epoch = epoch
 
 # %% ../nbs/01c_data.ipynb #c023
