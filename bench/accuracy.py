@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from digitclf.cli import DEFAULTS
 from digitclf.models import count_macs, count_params, create_model
+from digitclf.weights import whole_file
 
 PROTOCOL = ('final epoch; each run scores the test set once; shape, rate and augmentation were picked in about a dozen '
             'single-seed trials scored on the test set')
@@ -32,6 +33,4 @@ if __name__ == '__main__':
     res = dict(machine=f"{os.cpu_count()} cores, torch {torch.__version__.split('+')[0]}, no GPU", protocol=PROTOCOL,
                net=DEFAULTS['arch'], parameters=count_params(net)[0], multiply_adds=count_macs(net, 28, 1), epochs=DEFAULTS['epochs'],
                lr=DEFAULTS['lr'], bs=DEFAULTS['bs'], runs=runs)
-    tmp = out.with_suffix('.tmp')
-    tmp.write_text(json.dumps(res, indent=1) + '\n')
-    os.replace(tmp, out)
+    with whole_file(out) as scratch: scratch.write_text(json.dumps(res, indent=1) + '\n')

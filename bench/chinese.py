@@ -17,6 +17,7 @@ from digitclf.learner import Learner
 from digitclf.models import create_model
 from digitclf.multilabel import accuracy_multi, exact_match
 from digitclf.splits import GroupSplitter, RandomSplitter
+from digitclf.weights import whole_file
 
 out, EPOCHS, SEEDS = Path(__file__).resolve().parent/'chinese.json', 10, (42, 43, 44)
 NET = dict(window=40, widths=(16, 32, 64, 96, 128, 192), strides=(2, 1, 2, 1, 2, 1), grid=5)
@@ -35,9 +36,7 @@ def score(table, split, seed):
                 valid=len(preds), train_s=round(float(learn.history.time.sum()), 1))
 
 def store(res):
-    part = out.with_suffix('.tmp')
-    part.write_text(json.dumps(res, indent=1) + '\n')
-    os.replace(part, out)
+    with whole_file(out) as scratch: scratch.write_text(json.dumps(res, indent=1) + '\n')
 
 if __name__ == '__main__':
     args = argparse.ArgumentParser(description=__doc__.split('\n')[0])

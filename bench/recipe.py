@@ -2,7 +2,7 @@
 10 000, final epoch, for three seeds; the test images are not read. Results go to bench/recipe.json as they come, and a candidate that is
 there already is not trained again.
 """
-import json, os
+import json
 from pathlib import Path
 import torch
 import digitclf.schedules # adds fit_one_cycle
@@ -14,6 +14,7 @@ from digitclf.losses import CrossEntropyLoss
 from digitclf.metrics import accuracy
 from digitclf.sources import mnist
 from digitclf.splits import StratifiedSplitter
+from digitclf.weights import whole_file
 
 out, seeds = Path(__file__).resolve().parent/'recipe.json', (42, 43, 44)
 AUGMENT = {'none': None, 'half': augment_for('digits', rotate=5., zoom=(.95, 1.05), shift=.04, shear=4.), 'digits': augment_for('digits'),
@@ -33,9 +34,7 @@ def train(recipe, seed, images, table):
 def store(rows):
     res = dict(torch=torch.__version__.split('+')[0], net=DEFAULTS['arch'], epochs=DEFAULTS['epochs'], bs=DEFAULTS['bs'], train=50_000,
                valid=10_000, runs=rows)
-    tmp = out.with_suffix('.tmp')
-    tmp.write_text(json.dumps(res, indent=1) + '\n')
-    os.replace(tmp, out)
+    with whole_file(out) as scratch: scratch.write_text(json.dumps(res, indent=1) + '\n')
 
 if __name__ == '__main__':
     images, table = mnist()

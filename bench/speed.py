@@ -76,6 +76,7 @@ FIRST = """
 import sys
 import torch, pandas, PIL
 from digitclf.blocks import ImageDataLoaders
+from digitclf.weights import whole_file
 import time
 t = time.perf_counter()
 dls = ImageDataLoaders.from_folder(sys.argv[1], train='training', valid='testing', n_in=1, cache=sys.argv[2])
@@ -103,8 +104,6 @@ def main(parts):
     for part in parts or todo:
         res[part] = todo[part]()
         print(part, res[part], flush=True)
-    tmp = out.with_suffix('.tmp')
-    tmp.write_text(json.dumps(res, indent=1) + '\n')
-    os.replace(tmp, out)
+    with whole_file(out) as scratch: scratch.write_text(json.dumps(res, indent=1) + '\n')
 
 if __name__ == '__main__': main(sys.argv[1:])

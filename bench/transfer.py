@@ -17,7 +17,7 @@ from digitclf.sources import mnist
 from digitclf.splits import ColSplitter
 from digitclf.strokes import CHINESE_NUMERALS
 from digitclf.vision import vision_learner
-from digitclf.weights import save_tensors
+from digitclf.weights import save_tensors, whole_file
 
 out, EPOCHS, SEEDS = Path(__file__).resolve().parent/'transfer.json', 6, (42, 43, 44)
 
@@ -46,9 +46,7 @@ def score(how, body, seed, path):
     return learn.validate('test')['accuracy'], source
 
 def store(res):
-    part = out.with_suffix('.tmp')
-    part.write_text(json.dumps(res, indent=1) + '\n')
-    os.replace(part, out)
+    with whole_file(out) as scratch: scratch.write_text(json.dumps(res, indent=1) + '\n')
 
 if __name__ == '__main__':
     args = argparse.ArgumentParser(description=__doc__.split('\n')[0])
