@@ -6,6 +6,7 @@
 __all__ = ['adamw', 'sgd', 'param_groups', 'group_lrs', 'build', 'Learner']
 
 # %% ../nbs/06b_learner.ipynb #c003
+import copy
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -271,20 +272,35 @@ class _Images:
     def __len__(self): return self.dl.n
     def __getitem__(self, pos): return self.dl.store[self.dl.rows[torch.as_tensor(pos)]]
 
-# %% ../nbs/06b_learner.ipynb #c070
+# %% ../nbs/06b_learner.ipynb #c071
+_PASS = 'dl', 'training', 'i', 'xb', 'yb', 'pred', 'loss', 'loss_grad'
+
+@contextmanager
+def _aside(learn):
+    "Evaluation mode; in the middle of an epoch, what is under way is as before at the end."
+    r, within = learn.recorder, learn.recorder._row is not None
+    was = {k: v for k, v in vars(learn).items() if k in _PASS}, r._row, r.metrics, {m: m.training for m in learn.model.modules()}
+    r._row = None # the epoch's row stays its own
+    if within and r.train_metrics: r.metrics = copy.deepcopy(r.metrics) # so do its sums
+    learn.model.eval()
+    try: yield
+    finally:
+        here, r._row, r.metrics, modes = was
+        if within:
+            vars(learn).update(here)
+            for m, on in modes.items(): m.training = on
+
+# %% ../nbs/06b_learner.ipynb #c072
 @patch
 def validate(self:Learner,
     role='valid', # 'train', 'valid', 'test', or any loader
 )->dict: # `loss` and each metric
     "Loss and metrics over a whole set, in evaluation mode."
     dl = self.dls.loader(role) if isinstance(role, str) else role
-    row, self.recorder._row = self.recorder._row, None # in the middle of a fit, the epoch's row stays its own
-    try:
-        with self.no_bar(), self.listening(): self.one_pass(_plain(dl), False)
-    finally: self.recorder._row = row
+    with _aside(self), self.no_bar(), self.listening(): self.one_pass(_plain(dl), False)
     return self.recorder.values
 
-# %% ../nbs/06b_learner.ipynb #c074
+# %% ../nbs/06b_learner.ipynb #c076
 Learner._decision = Learner._temperature = Learner.calibration = None # the last is what `calibrate` measured
 
 @patch(as_prop=True)
@@ -302,20 +318,19 @@ def temperature(self:Learner, t):
         raise ValueError(f"temperature={t!r}: a finite number above 0 (1 changes nothing), or None")
     self._temperature = None if t is None else float(t)
 
-# %% ../nbs/06b_learner.ipynb #c077
+# %% ../nbs/06b_learner.ipynb #c079
 def _tempered(learn, logits): return logits if learn.temperature is None else logits/learn.temperature
 
 def _probs(learn, xb):
     "Probabilities of a batch, float [B,n_cls] on the CPU."
-    learn.model.eval()
-    with torch.no_grad(): return activation_for(learn.loss_func, learn.dls.multi)(_tempered(learn, learn.model(xb.to(learn.device)))).float().cpu()
+    with _aside(learn), torch.no_grad(): return activation_for(learn.loss_func, learn.dls.multi)(_tempered(learn, learn.model(xb.to(learn.device)))).float().cpu()
 
 def _said(learn, xb, decision=None):
     "What is predicted for a batch, on the CPU: class numbers [B], or bits [B,n_cls]."
     probs = _probs(learn, xb)
     return decide(probs.nan_to_num(), learn.decision if decision is None else decision) if learn.dls.multi else probs.argmax(1)
 
-# %% ../nbs/06b_learner.ipynb #c078
+# %% ../nbs/06b_learner.ipynb #c080
 @patch
 def get_preds(self:Learner,
     role:str='valid', # 'train', 'valid' or 'test'
@@ -325,8 +340,7 @@ def get_preds(self:Learner,
     "Predictions with the names of the images and each image's loss, both of logits divided by the temperature."
     seen, dl = _seen(self, role, dl), _plain(self.dls.loader(role) if dl is None else dl)
     act, logits, targs, losses = activation_for(self.loss_func, self.dls.multi), [], [], []
-    self.model.eval()
-    with torch.inference_mode():
+    with _aside(self), torch.inference_mode():
         for xb, yb in dl:
             xb, yb = xb.to(self.device), yb.to(self.device)
             out = _tempered(self, self.model(xb if view is None else view(xb)))
@@ -340,7 +354,7 @@ def get_preds(self:Learner,
                  self.dls.vocab, multi=self.dls.multi, images=_Images(dl) if hasattr(dl, 'store') else None, source=self.dls.source,
                  decision=self.decision if self.dls.multi else None, seen=seen)
 
-# %% ../nbs/06b_learner.ipynb #c088
+# %% ../nbs/06b_learner.ipynb #c090
 @patch
 def predict(self:Learner,
     item, # Path, PIL image, array or uint8 tensor
@@ -348,7 +362,7 @@ def predict(self:Learner,
     "The class of one image, or its labels as the learner's decision has them."
     return as_prediction(_probs(self, self.dls.prepare(item))[0], self.dls.vocab, self.dls.multi, self.decision)
 
-# %% ../nbs/06b_learner.ipynb #c091
+# %% ../nbs/06b_learner.ipynb #c096
 @patch
 def show_results(self:Learner, role:str='valid', n:int=16, ncols:int=None,
     thresh=None, # With several labels an image: another decision for now; None takes the learner's
@@ -358,7 +372,7 @@ def show_results(self:Learner, role:str='valid', n:int=16, ncols:int=None,
     texts, colors = self.dls.result_titles(yb.cpu(), _said(self, xb, thresh))
     self.dls._show(xb, texts, colors, ncols, **kw)
 
-# %% ../nbs/06b_learner.ipynb #c099
+# %% ../nbs/06b_learner.ipynb #c104
 @patch
 def tta(self:Learner,
     role:str='valid', # 'train', 'valid' or 'test'
@@ -378,7 +392,7 @@ def tta(self:Learner,
     if out.targs is not None and out.multi: out.losses = nn.functional.binary_cross_entropy(out.probs, out.targs, reduction='none').mean(1)
     return out
 
-# %% ../nbs/06b_learner.ipynb #c107
+# %% ../nbs/06b_learner.ipynb #c112
 @patch
 def save(self:Learner,
     name:str, # The file is `path/models/{name}.safetensors`
@@ -400,7 +414,7 @@ def _tuned(learn): return {k: v for k in ('decision', 'temperature') if (v := ge
 @patch
 def _file(self:Learner, name): return self.path/'models'/f'{name}.safetensors'
 
-# %% ../nbs/06b_learner.ipynb #c108
+# %% ../nbs/06b_learner.ipynb #c113
 @patch
 def load(self:Learner, name:str)->Learner:
     "Read the weights that `save` wrote under this name; and decision, temperature, the optimiser's memory and the epoch if they are there."
@@ -416,7 +430,7 @@ def load(self:Learner, name:str)->Learner:
         _fill_opt(self, tensors, meta['opt'])
     return self
 
-# %% ../nbs/06b_learner.ipynb #c109
+# %% ../nbs/06b_learner.ipynb #c114
 def _retune(learn, meta, file):
     "Take decision and temperature from a header that has them."
     try:
