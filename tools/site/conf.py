@@ -21,6 +21,7 @@ suppress_warnings = ['myst.header', 'mystnb.unknown_mime_type']
 katex_css_path = 'katex/katex.min.css'
 katex_prerender = True  # formulas become text at build time: no script in the page
 katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60  # seconds; its own 5 are too few for node on a busy machine
+katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket  # tries until node listens; the other takes the socket's name for that
 
 html_theme = 'pydata_sphinx_theme'
 html_title = site['title']
