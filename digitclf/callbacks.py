@@ -44,7 +44,9 @@ class GradientClip(Callback):
     ):
         if not max_norm > 0: raise ValueError(f"max_norm={max_norm}: it must be above zero; float('inf') watches without clipping")
         self.max_norm, self._norms = max_norm, []
-    def after_backward(self, learn): self._norms.append(nn.utils.clip_grad_norm_(learn.model.parameters(), self.max_norm).detach())
+    def after_backward(self, learn):
+        "Clip; the length before stays on the device."
+        self._norms.append(nn.utils.clip_grad_norm_(learn.model.parameters(), self.max_norm).detach())
     @property
     def norms(self)->list:
         "Length of the gradient before clipping, a float for each step."
@@ -61,14 +63,16 @@ class GradientAccumulation(Callback):
         if int(n_batches) != n_batches or n_batches < 1: raise ValueError(f"n_batches={n_batches}: give a whole number from 1 on")
         self.n_batches = int(n_batches)
 
-    def before_train(self, learn): learn.opt.zero_grad(); self.n = self.seen = 0
+    def before_train(self, learn): "Begin with no gradients."; learn.opt.zero_grad(); self.n = self.seen = 0
 
     def after_loss(self, learn):
+        "The batch's share of the step."
         if not learn.training: return
         if self.n == 0: self.seen, self.full = 0, self.n_batches*len(learn.yb)
         learn.loss_grad = learn.loss_grad*(len(learn.yb)/self.full)
 
     def after_backward(self, learn):
+        "Put the step off until there are enough batches."
         if not self.flush:
             self.n, self.seen = self.n + 1, self.seen + len(learn.yb)
             if self.n < self.n_batches: raise CancelStep
@@ -96,23 +100,25 @@ class MixedPrecision(Callback):
         self.dtype = dtype
 
     def before_fit(self, learn):
+        "float16 needs CUDA, and a loss that is scaled."
         kind = learn.device.type
         if self.dtype == torch.float16 and kind != 'cuda':
             raise ValueError(f"float16 needs a CUDA device and this learner is on {kind}; MixedPrecision(torch.bfloat16) runs here")
         if self.dtype == torch.float16: self.start_scaling(learn)
-
     def start_scaling(self, learn): "Scale the loss from now on."; self.scaler = torch.amp.GradScaler(learn.device.type); learn.opt_step = partial(self._step, learn)
-    def before_train(self, learn): learn.precision = partial(torch.autocast, learn.device.type, dtype=self.dtype)
+    def before_train(self, learn): "Compute in `dtype` where PyTorch finds it safe."; learn.precision = partial(torch.autocast, learn.device.type, dtype=self.dtype)
     before_validate = before_train
-    def after_pred(self, learn): learn.pred = learn.pred.float()
+    def after_pred(self, learn): "Losses and metrics are counted in float32."; learn.pred = learn.pred.float()
     def after_loss(self, learn):
+        "Scale what goes backward."
         if self.scaler and learn.training: learn.loss_grad = self.scaler.scale(learn.loss_grad)
     def after_backward(self, learn):
+        "Undo the scale before anyone looks at the gradients."
         if self.scaler: self.scaler.unscale_(learn.opt)
     def _step(self, learn): self.scaler.step(learn.opt); self.scaler.update()
     def _plain(self, learn): vars(learn).pop('precision', None)
     after_train = after_validate = _plain
-    def after_fit(self, learn): self._plain(learn); self.scaler = None; vars(learn).pop('opt_step', None)
+    def after_fit(self, learn): "The learner's own precision and step again."; self._plain(learn); self.scaler = None; vars(learn).pop('opt_step', None)
 
 # %% ../nbs/08_callbacks.ipynb #c053
 def ema_share(
@@ -139,12 +145,15 @@ class EMA(Callback):
         self.inside = not self.inside
 
     def before_train(self, learn):
+        "Training goes on with the weights as trained."
         if self.inside: self.swap()
     def after_step(self, learn):
+        "Move the average towards the new weights."
         self.t += 1
         with torch.no_grad(): torch._foreach_lerp_(self.other, self.live, ema_share(self.t, self.decay))
-    def after_train(self, learn): self.swap()
+    def after_train(self, learn): "Validate with the average."; self.swap()
     def after_fit(self, learn):
+        "The model keeps the average."
         if self.t and not self.inside: self.swap()
         if self.inside: self.left = [v.clone() for v in self.live]
 
@@ -173,6 +182,7 @@ class Monitor(Callback):
         self.sign = -1 if low else 1
 
     def before_fit(self, learn):
+        "Make sure that the history will have the column."
         r = learn.recorder
         cols = ['train_loss'] + [f'train_{m.name}' for m in r.metrics if r.train_metrics]
         if learn.dls.valid is not None: cols += ['valid_loss', *[m.name for m in r.metrics]]
@@ -198,8 +208,9 @@ class EarlyStopping(Monitor):
         super().__init__(monitor, min_delta, mode)
         if patience < 1: raise ValueError(f"patience={patience}: wait for at least one epoch")
         self.patience = patience
-    def before_fit(self, learn): super().before_fit(learn); self.best, self.wait = None, 0
+    def before_fit(self, learn): "Count anew."; super().before_fit(learn); self.best, self.wait = None, 0
     def after_epoch(self, learn):
+        "Count the epochs without a gain; too many end the fit."
         self.wait = 0 if self.better(learn.recorder.rows[-1][self.monitor]) else self.wait + 1
         if self.wait >= self.patience: raise CancelFit
 
@@ -224,18 +235,20 @@ class SaveBest(Monitor):
     ): super().__init__(monitor, min_delta, mode); self.name, self.restore = name, restore
 
     def before_fit(self, learn):
+        "Make sure that the file can be written."
         super().before_fit(learn)
         self.file = learn.path/'models'/f'{self.name}.safetensors'
         _writable(self.file.parent, 'SaveBest')
-
-    def before_train(self, learn): self.held = False
+    def before_train(self, learn): "The weights move on."; self.held = False
     def after_epoch(self, learn):
+        "Write the weights if they are the best so far."
         if not self.better(learn.recorder.rows[-1][self.monitor]): return
         self.at, self.held = learn.epoch, True
         meta = dict(kind='learner', epoch=self.at, monitor=self.monitor, value=self.best)
         save_tensors(self.file, {f'model.{k}': v for k, v in learn.model.state_dict().items()}, meta)
 
     def after_fit(self, learn):
+        "Put the best weights back; the optimiser starts afresh."
         if not self.restore or self.at is None or self.held: return
         load_weights(learn.model, {k[6:]: v for k, v in load_tensors(self.file)[0].items()}, str(self.file))
         learn.opt = None
@@ -249,6 +262,7 @@ class CSVLog(Callback):
     ): self.path = Path(path)
 
     def before_fit(self, learn):
+        "Find out what the file holds of epochs before this one."
         self.first, self.old = len(learn.recorder.rows), []
         if self.path.is_dir(): raise IsADirectoryError(f"CSVLog: {self.path} is a folder; name a file in it")
         _writable(self.path.parent, 'CSVLog')
@@ -260,5 +274,6 @@ class CSVLog(Callback):
         if done.any(): self.old = [old[done]]
 
     def after_epoch(self, learn):
+        "Write the file anew, a row longer."
         rows = pd.concat([*self.old, pd.DataFrame(learn.recorder.rows[self.first:])])
         with whole_file(self.path) as scratch: rows.to_csv(scratch, index=False)

@@ -97,13 +97,13 @@ class Checkpoint(Callback):
     ):
         if not isinstance(every, int) or every < 1: raise ValueError(f"every={every!r}: a whole number of epochs, from 1 on")
         self.path, self.every, self.resume = Path(path), every, resume
-
     def before_epoch(self, learn):
+        "Write what the last epoch ended with, every few epochs."
         self.wake(learn)
         self.at = learn.epoch
         if learn.fit_epoch > self.done and learn.fit_epoch % self.every == 0: self.write(learn, learn.fit_epoch)
-
     def after_fit(self, learn):
+        "Write the end, unless an error ended it."
         if self.idle: return
         self.wake(learn)
         whole = learn.epoch > self.at and sys.exc_info()[1] is self.outer # an epoch was ended, and not by an error

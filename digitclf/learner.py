@@ -273,7 +273,7 @@ class _Images:
     def __getitem__(self, pos): return self.dl.store[self.dl.rows[torch.as_tensor(pos)]]
 
 # %% ../nbs/06b_learner.ipynb #c071
-_PASS = 'dl', 'training', 'i', 'xb', 'yb', 'pred', 'loss', 'loss_grad'
+_PASS = 'dl', 'training', 'precision', 'i', 'xb', 'yb', 'pred', 'loss', 'loss_grad'
 
 @contextmanager
 def _aside(learn):

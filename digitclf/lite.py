@@ -171,6 +171,7 @@ class SameConv2d(nn.Conv2d):
     def forward(self,
         x:torch.Tensor, # [B,C,H,W]
     )->torch.Tensor: # [B,out,ceil(H/stride),ceil(W/stride)]
+        "Pad as little as the filters need, and convolve."
         (y0,y1,top,bottom),(x0,x1,left,right) = [_used(*o) for o in zip(x.shape[2:], self.kernel_size, self.stride)]
         w, pad = self.weight[:,:,y0:y1+1,x0:x1+1], (top, left)
         if (top, left) != (bottom, right) or min(pad) < 0: x, pad = F.pad(x, (left, right, top, bottom)), 0

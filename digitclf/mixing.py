@@ -61,19 +61,19 @@ class _Mixer(Callback):
             raise ValueError(f"{me} needs the loss of each image and {_name(learn.loss_func)} can't give it: "
                              f"use CrossEntropyLoss(), add reduction='none' to your loss, or {me}(per='batch')")
 
-    def before_train(self, learn):
-        self.rng = np.random.default_rng([learn.seed, learn.epoch, self.stream])
-        self.own, learn.loss_func = learn.loss_func, self.loss
+    def before_train(self, learn): "A generator for the epoch."; self.rng = np.random.default_rng([learn.seed, learn.epoch, self.stream])
 
-    def after_train(self, learn):
+    def after_loss(self, learn):
+        "The learner's own loss again."
         if self.own is not None: learn.loss_func, self.own = self.own, None
-    after_fit = after_train
+    after_fit = after_loss
 
 # %% ../nbs/08a_mixing.ipynb #c025
 @patch
 def before_batch(self:_Mixer, learn):
-    "Mix a training batch."
+    "Mix a training batch, and its loss."
     if not learn.training: return
+    if self.own is None: self.own, learn.loss_func = learn.loss_func, self.loss
     n, dev = len(learn.yb), learn.xb.device
     self.perm = torch.from_numpy(self.rng.permutation(n)).to(dev)
     lam = np.broadcast_to(self.rng.beta(self.alpha, self.alpha, n if self.per == 'image' else 1), n)

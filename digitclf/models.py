@@ -47,6 +47,7 @@ class Pixels(nn.Flatten):
         self.shape = (n_in, *((size,size) if isinstance(size,int) else size))
 
     def forward(self, x):
+        "Pictures [B,C,H,W] to rows [B,C·H·W]; a ValueError for another size."
         if tuple(x.shape[1:])==self.shape: return super().forward(x)
         raise ValueError(f"this model was made for pictures [C,H,W] = {list(self.shape)}, but got {list(x.shape[1:])}; "
                          "make it with size=(H,W) of your pictures, or resize them")
@@ -139,6 +140,7 @@ class InkWindow(nn.Module):
     def forward(self,
         x:Tensor, # Float pictures, [B,C,H,W]
     )->Tensor: # [B,C,side,side]; outside a picture its edge is repeated
+        "Cut out a square around each picture's centre of ink."
         g = x.mean(1)
         lo,hi = g.amin((1,2), keepdim=True),g.amax((1,2), keepdim=True)
         ink = (g - lo - .1*(hi-lo)).clamp(min=0)
@@ -154,7 +156,7 @@ class InkWindow(nn.Module):
         first = torch.floor(mid - self.side/2 + 1).long()
         return (first[:,None] + torch.arange(self.side, device=ink.device)).clamp(0, ink.shape[1]-1)
 
-    def extra_repr(self): return f'side={self.side}'
+    def extra_repr(self): "For the model's summary."; return f'side={self.side}'
 
 # %% ../nbs/05_models.ipynb #c063
 def count_params(

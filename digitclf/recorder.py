@@ -77,17 +77,17 @@ class Recorder(Record, Callback):
         self.values, self._open, self._row = {}, [], None
 
     def before_epoch(self, learn): "Note the time."; self._t0, self._row = time.perf_counter(), {'epoch': learn.epoch}
-
     def before_train(self, learn):
+        "Start counting afresh."
         self._open, self._seen, self._next = [], 0, time.perf_counter() + self.check_every
         if self.train_metrics: _reset(self.metrics)
-
     def after_loss(self, learn):
+        "Add the batch to the validation loss and the metrics."
         if not learn.training: self._loss, self._n = self._loss + learn.loss.detach()*len(learn.yb), self._n + len(learn.yb)
         if self.train_metrics or not learn.training:
             for m in self.metrics: m.update(learn.pred.detach(), learn.yb)
-
     def after_batch(self, learn):
+        "Keep the step's loss and rate, the loss on the device."
         if not learn.training: return
         g = learn.opt.param_groups[-1]
         self._open.append((learn.i, len(learn.yb), learn.loss.detach(), g['lr'], g.get('momentum', g.get('betas', (0,))[0])))
@@ -259,6 +259,7 @@ class ProgressCallback(Callback):
         self.where, self.every = where, every
 
     def before_fit(self, learn):
+        "Where to show it, and how many batches there will be."
         self.kind, self.first = self.where or where_shown(), len(learn.recorder.rows)
         self.shown, self.handle, self.cols = len(learn.recorder.rows), None, None
         self.total = (learn.n_epoch - getattr(learn, 'first_epoch', 0))*(len(learn.dls.train) + (len(learn.dls.valid) if learn.dls.valid is not None else 0))
@@ -266,6 +267,7 @@ class ProgressCallback(Callback):
         self.bar = tqdm(total=self.total, leave=False, unit='batch', mininterval=self.every) if self.kind == 'terminal' else None
 
     def after_batch(self, learn):
+        "Count; draw now and then."
         if learn.n_epoch == 0: return
         self.done += 1
         if time.perf_counter() < self._next: return

@@ -50,6 +50,7 @@ class ParamScheduler(Callback):
     ): "None leaves a thing alone."; self.lr, self.mom = lr, mom
 
     def before_batch(self, learn):
+        "Set rates and momentum for the step."
         if not learn.training: return
         pos = (learn.fit_epoch + learn.i/len(learn.dl))/learn.n_epoch
         set_hypers(learn.opt, self.lr(pos) if self.lr else None, self.mom(pos) if self.mom else None)

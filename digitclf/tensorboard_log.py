@@ -54,16 +54,16 @@ class TensorBoardLog(Callback):
         self.steps, self.seen = [], len(learn.recorder._steps)
         if learn.epoch == 0: self.writer.add_text('model', _indented(summary(learn)), 0)
 
-    def before_train(self, learn): self.steps, self.seen = [], len(learn.recorder._steps)
+    def before_train(self, learn): "No steps yet."; self.steps, self.seen = [], len(learn.recorder._steps)
     def after_batch(self, learn):
+        "Note the step's rates; write the steps whose losses have come in."
         if not learn.training: return
         lrs = {g['layer_group']: g['lr'] for g in learn.opt.param_groups}
         self.steps.append((learn.epoch*len(learn.dl) + learn.i, lrs))
         if len(learn.recorder._steps) > self.seen: self.write_steps(learn)
-
-    def after_train(self, learn): self.write_steps(learn)
-
+    def after_train(self, learn): "Write the rest of the steps."; self.write_steps(learn)
     def after_fit(self, learn):
+        "Close the file."
         if self.writer is not None: self.writer.close()
         self.writer = None
 

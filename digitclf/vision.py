@@ -108,7 +108,7 @@ class FeatureLoaders(DataLoaders):
         if self._test is None: self._test = self._make(self.images.test, 0)
         return self._test
     @test.setter
-    def test(self, dl): self._test = dl
+    def test(self, dl): "Replace them."; self._test = dl
     def one_batch(self, role='train'): "Of pictures."; return self.images.one_batch(role)
     def some(self, role='valid', n=16): "Of pictures."; return self.images.some(role, n)
 

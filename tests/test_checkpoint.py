@@ -75,6 +75,22 @@ def test_resumed_is_never_stopped(dls, tmp_path, name):
         fit(resumed, [*cbs, Checkpoint(file, resume=True)])
         same(resumed, straight)
 
+class Curious(Callback):
+    "Looks at the validation images in the middle of training passes."
+    watches = True
+    def after_batch(self, learn):
+        if learn.training and learn.i == 3: self.seen = learn.validate(), learn.get_preds().probs, learn.predict(learn.dls.valid.store[0]).probs
+
+@pytest.mark.parametrize('name', CASES)
+def test_a_look_in_the_middle_changes_nothing(dls, tmp_path, name):
+    make, fit = CASES[name]
+    straight, cbs = make(dls, tmp_path/'straight')
+    fit(straight, cbs)
+    asked, cbs = make(dls, tmp_path/'asked')
+    fit(asked, [*cbs, look := Curious()])
+    same(asked, straight)
+    assert look.seen[0]['accuracy'] > 0 and len(look.seen[1]) == asked.dls.valid.n
+
 def test_same_learner_goes_on(dls, tmp_path):
     "After an interrupt one may also call the same fit on the same learner, which holds half an epoch too many."
     straight, cut = plain(dls, tmp_path, [EMA(.9)]), plain(dls, tmp_path, [EMA(.9)])
