@@ -1,7 +1,7 @@
 """Every notebook runs top to bottom in a new process: its cells are its tests. Walkthroughs run at their quick size.
 
-The processes are copies of one that has PyTorch and the other large libraries loaded, and nothing of ours: loading them sixty times would take
-a third of the time."""
+The processes are copies of one that has PyTorch and the other large libraries loaded, and nothing of ours: a kernel of its own for each took
+nearly half as long again."""
 import multiprocessing, tempfile
 from pathlib import Path
 import pytest
